@@ -1,0 +1,88 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The way of the data is the layout: see README.md. Every arrow below is checked by `ops/lint`.
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .treatAllWarnings(as: .error),
+]
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = [])
+  -> Target
+{
+  .testTarget(
+    name: name + "Tests", dependencies: [.byName(name: name)] + dependencies,
+    resources: resources, swiftSettings: settings)
+}
+
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let arguments: Target.Dependency = .product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+let lifecycle: Target.Dependency = .product(
+  name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
+
+let package = Package(
+  name: "onionkeeper",
+  products: [.executable(name: "onionkeeper", targets: ["onionkeeper"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+  ],
+  targets: [
+    // The C boundary.
+    .systemLibrary(
+      name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .systemLibrary(name: "CGit2", pkgConfig: "libgit2", providers: [.apt(["libgit2-dev"])]),
+    .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+    .target(name: "CLinux", cSettings: [.treatAllWarnings(as: .error)]),
+    // Values and pure functions.
+    library("OnionModel", [crypto]),
+    library("Definitions", ["CYAML", "OnionModel"]),
+    library("Planning", ["OnionModel"]),
+    // Edges.
+    library("Transport", ["CCurl"]),
+    library("GitSource", ["CGit2", "OnionModel", subprocess]),
+    library("Descriptors", ["CLinux"]),
+    library("Engine", ["OnionModel", "Transport"]),
+    library("KeyStore", ["CLinux", "Descriptors", "OnionModel", crypto]),
+    library("TorRuntime", ["CLinux", "Descriptors", "OnionModel", crypto]),
+    library("SELinux", ["CLinux", "Descriptors", "OnionModel"]),
+    library("Journaling", ["OnionModel", grdb]),
+    library("Executing", ["Journaling", "OnionModel"]),
+    library("Reporting", ["Journaling", "OnionModel", "Transport", crypto]),
+    // The agent.
+    library(
+      "Keeping",
+      [
+        "Definitions", "Engine", "Executing", "GitSource", "Journaling", "KeyStore", "OnionModel",
+        "Planning", "Reporting", "SELinux", "TorRuntime", "Transport", lifecycle, logging,
+        signals, subprocess,
+      ]),
+    .executableTarget(
+      name: "onionkeeper",
+      dependencies: [
+        "Definitions", "Executing", "Journaling", "Keeping", "OnionModel", arguments, logging,
+      ],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "Benchmarks",
+      dependencies: ["Engine", "Keeping", "OnionModel"], swiftSettings: settings),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,151 @@
+/// Which network the tors of this host join.
+public enum TorNetwork: Hashable, Sendable, Codable {
+  case open
+  /// `DisableNetwork 1`.
+  case off
+  /// Lines added to each torrc: for test networks.
+  case lines(String)
+}
+
+/// One service inside an instance's configuration.
+public struct ConfiguredService: Hashable, Sendable, Codable {
+  public var name: ServiceName
+  public var address: OnionAddress
+  public var ports: [OnionPort]
+  public var access: Access
+
+  public init(name: ServiceName, address: OnionAddress, ports: [OnionPort], access: Access) {
+    self.name = name
+    self.address = address
+    self.ports = ports
+    self.access = access
+  }
+}
+
+/// All that an instance's files say: torrc, start guard and sums follow from it and from the gateway's address.
+public struct InstanceConfiguration: Hashable, Sendable, Codable {
+  public var instance: InstanceName
+  /// In order of name.
+  public var services: [ConfiguredService]
+  public var network: TorNetwork
+
+  public init(instance: InstanceName, services: [ConfiguredService], network: TorNetwork) {
+    self.instance = instance
+    self.services = services.sorted { $0.name < $1.name }
+    self.network = network
+  }
+
+  /// Whether a `host:PORT` target asks for the gateway's address.
+  public var needsGateway: Bool {
+    services.contains { service in
+      service.ports.contains { if case .gateway = $0.target { true } else { false } }
+    }
+  }
+
+  /// The three files. `nil` if the gateway's address is needed and not known.
+  public func files(gateway: String?) -> InstanceFiles? {
+    guard let options = serviceOptions(gateway: gateway) else { return nil }
+    return InstanceFiles(torrc: torrc(options), guardScript: guardScript, sums: sums)
+  }
+
+  /// What `GETCONF HiddenServiceOptions` answers for it, in torrc's words and order (tor control-spec, GETCONF).
+  public func serviceOptions(gateway: String?) -> [String]? {
+    var lines: [String] = []
+    for service in services {
+      lines.append("HiddenServiceDir \(TorLayout.keys)/\(service.name)")
+      for port in service.ports {
+        guard let target = text(port.target, gateway: gateway) else { return nil }
+        lines.append("HiddenServicePort \(port.virtual) \(target)")
+      }
+    }
+    return lines
+  }
+
+  private func torrc(_ options: [String]) -> String {
+    var lines = [
+      "# Written by Onionkeeper. An edit here is drift and is put back.",
+      "DataDirectory \(TorLayout.data)", "ControlSocket \(TorLayout.run)/control",
+      "CookieAuthentication 1", "CookieAuthFile \(TorLayout.run)/cookie", "SocksPort 0",
+      "Log notice stdout",
+    ]
+    switch network {
+    case .open: break
+    case .off: lines.append("DisableNetwork 1")
+    case .lines(let text):
+      lines += text.split(whereSeparator: \.isNewline).map(String.init)
+    }
+    return (lines + options).joined(separator: "\n") + "\n"
+  }
+
+  private func text(_ target: Target, gateway: String?) -> String? {
+    switch target {
+    case .address: return target.description
+    case .gateway(let port):
+      guard let gateway else { return nil }
+      return Target.address(gateway, port: port).description
+    case .unixSocket:
+      guard let socket = target.socket else { return nil }
+      return "unix:\(TorLayout.target(directory: socket.directory))/\(socket.file)"
+    }
+  }
+
+  /// One `sha256  path` a line, as `sha256sum -c` reads it, relative to the keys' mount.
+  private var sums: String {
+    var lines: [String] = []
+    for service in services {
+      for (path, bytes) in KeyFiles.guarded(service) {
+        lines.append("\(sha256(bytes))  \(service.name)/\(path)")
+      }
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// The container's command. It runs when an engine starts the container by itself, with no agent near:
+  /// whatever is not exactly as approved keeps tor from starting (exit 78, EX_CONFIG of sysexits.h).
+  private var guardScript: String {
+    var lines = [
+      "#!/bin/sh",
+      "# Written by Onionkeeper. Starts tor only if the key directories are those that were approved.",
+      "set -u",
+      "refuse() { echo \"onionkeeper: tor not started: $1\" >&2; exit 78; }",
+      "cd \(TorLayout.keys) || refuse 'no key directory is mounted'",
+      "sha256sum -c \(TorLayout.etc)/sums >/dev/null 2>&1"
+        + " || refuse 'a public key, hostname or client file is missing or not the approved one'",
+      "count() {",
+      "  found=0",
+      "  for file in \"$1\"/authorized_clients/* \"$1\"/authorized_clients/.[!.]*; do",
+      "    if [ -e \"$file\" ] || [ -L \"$file\" ]; then found=$((found + 1)); fi",
+      "  done",
+      "  [ \"$found\" -eq \"$2\" ] || refuse \"$1 has $found client files, $2 were approved\"",
+      "}",
+    ]
+    for service in services {
+      lines.append("count \(service.name) \(KeyFiles.clientFiles(service).count)")
+    }
+    lines.append("exec tor --defaults-torrc \(TorLayout.etc)/defaults -f \(TorLayout.torrcPath)")
+    return lines.joined(separator: "\n") + "\n"
+  }
+}
+
+/// The contents of an instance's `etc/` folder.
+public struct InstanceFiles: Hashable, Sendable, Codable {
+  public var torrc: String
+  public var guardScript: String
+  public var sums: String
+
+  public init(torrc: String, guardScript: String, sums: String) {
+    self.torrc = torrc
+    self.guardScript = guardScript
+    self.sums = sums
+  }
+
+  /// File name and content. `defaults` is empty: tor would read its package's own defaults otherwise.
+  public var contents: [(name: String, text: String)] {
+    [("defaults", ""), ("start", guardScript), ("sums", sums), ("torrc", torrc)]
+  }
+
+  /// File name to SHA-256.
+  public var digests: [String: String] {
+    Dictionary(uniqueKeysWithValues: contents.map { ($0.name, sha256($0.text)) })
+  }
+}

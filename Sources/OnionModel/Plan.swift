@@ -1,0 +1,60 @@
+/// Something that the plan does not do, and what it waits for.
+public struct Waiting: Hashable, Sendable, Codable {
+  public enum Kind: String, Hashable, Sendable, Codable {
+    /// Key root or state root not mounted, foreign, or unreadable.
+    case notMounted
+    case engineUnreachable, engineForeign
+    /// Something could not be seen; it may be there.
+    case unknown
+    case keyMissing, keyLost, keyMismatch, keyDuplicate, keyInUse, keyAmbiguous
+    case nameTaken
+    case removals, probableRename, newKeys
+    case targetMissing
+    case paused
+    case backoff, budget
+    case stopped
+    case imageMissing
+  }
+
+  public var kind: Kind
+  public var service: ServiceName?
+  public var instance: InstanceName?
+  /// What is so, and what to do next.
+  public var message: String
+
+  public init(
+    _ kind: Kind, service: ServiceName? = nil, instance: InstanceName? = nil, message: String
+  ) {
+    self.kind = kind
+    self.service = service
+    self.instance = instance
+    self.message = message
+  }
+}
+
+/// A pure value: the steps in order, and what is waited for. `plan` prints it, `run` executes it.
+public struct Plan: Hashable, Sendable, Codable {
+  public var revision: CommitID?
+  public var groups: [StepGroup]
+  public var waiting: [Waiting]
+  /// Services that this plan would put away, held or not: name and address.
+  public var removals: [ServiceName: OnionAddress?]
+  /// True when nothing stands between the desired set and the remembered one: the memory may settle on it.
+  public var settlesIdentity: Bool
+
+  public init(
+    revision: CommitID?, groups: [StepGroup] = [], waiting: [Waiting] = [],
+    removals: [ServiceName: OnionAddress?] = [:], settlesIdentity: Bool = false
+  ) {
+    self.revision = revision
+    self.groups = groups
+    self.waiting = waiting
+    self.removals = removals
+    self.settlesIdentity = settlesIdentity
+  }
+
+  public var steps: [Step] { groups.flatMap(\.steps) }
+
+  /// Nothing to do.
+  public var isEmpty: Bool { groups.allSatisfy(\.steps.isEmpty) }
+}

@@ -1,0 +1,101 @@
+/// Why a step is there.
+public enum Cause: String, Hashable, Sendable, Codable {
+  /// What is desired moved.
+  case change
+  /// What is there moved, and nobody desired it.
+  case drift
+}
+
+/// One action, said completely: the executor adds nothing.
+public enum Action: Hashable, Sendable, Codable {
+  case buildImage(ImageRecipe)
+  case ensureNetwork(name: String)
+  case removeNetwork(name: String)
+
+  /// Makes a key where none is; fails if anything is there.
+  case generateKey(KeyPlace, owner: Int)
+  /// Notes which address a service has; fails if the key there makes another.
+  case pin(ServiceName, OnionAddress, at: KeyPlace)
+  /// Puts everything but the secret key right; fails if the secret does not make the wished address.
+  case repairKeys(KeyPlace, KeyDirectoryWish)
+  /// Moves the directory to `retired/`; the pin stays.
+  case retireKey(KeyPlace, OnionAddress?)
+  /// Moves a retired directory back; fails if anything is there.
+  case restoreKey(id: String, to: KeyPlace, OnionAddress)
+  /// A renamed or regrouped service: directory and pin move; fails if anything is there.
+  case moveKey(from: KeyPlace, to: KeyPlace, OnionAddress)
+
+  /// Makes or mends the folders and writes torrc, guard and sums; the gateway is looked up in the named network.
+  case writeFiles(InstanceConfiguration, network: String, owner: Int, ContainerLabel?)
+  /// `tor --verify-config` in a one-shot container of this specification.
+  case verifyConfiguration(ContainerSpecification)
+  case createContainer(ContainerSpecification)
+  case startContainer(InstanceName, name: String)
+  case unpauseContainer(InstanceName, id: String)
+  case renameContainer(InstanceName, id: String, to: String)
+  /// Stops it if it runs, then removes it.
+  case removeContainer(InstanceName, id: String)
+  case stopContainer(InstanceName, id: String)
+  case restartContainer(InstanceName, name: String)
+  /// Puts limits and restart policy back without a restart.
+  case updateLimits(ContainerSpecification, id: String)
+  /// `+LOADCONF` of the torrc in `etc/`.
+  case reload(InstanceConfiguration, network: String)
+  /// Running, right user, five zero capability sets, no new privileges, seccomp, label, mounts, control port
+  /// answering within 30 s; then the journal notes what this tor has read.
+  case prove(ContainerSpecification, InstanceConfiguration, network: String)
+  /// A container of ours that is already as desired, found without a memory of it: from now on it is remembered.
+  case adoptContainer(ContainerSpecification, InstanceConfiguration, network: String, id: String)
+  /// Forgets an instance whose container is gone; `etc/` and `run/` go, `data/` (entry guards) stays.
+  case forgetInstance(InstanceName)
+}
+
+/// An action, why it is there, and what was expected and found.
+public struct Step: Hashable, Sendable, Codable {
+  public var action: Action
+  public var cause: Cause
+  /// The service that it concerns, if it is one.
+  public var service: ServiceName?
+  /// What it answers; empty for a step that only serves a later one.
+  public var deviations: [Deviation]
+  /// It ends a running tor for a while: counts against the budget if its cause is drift.
+  public var interrupts: Bool
+
+  public init(
+    _ action: Action, cause: Cause, service: ServiceName? = nil, deviations: [Deviation] = [],
+    interrupts: Bool = false
+  ) {
+    self.action = action
+    self.cause = cause
+    self.service = service
+    self.deviations = deviations
+    self.interrupts = interrupts
+  }
+}
+
+/// Steps in order; the first that fails stops the rest of its group, and of no other.
+public struct StepGroup: Hashable, Sendable, Codable {
+  public enum Subject: Hashable, Sendable, Codable, CustomStringConvertible {
+    /// Image and networks: before all others, and what others need.
+    case host
+    case instance(InstanceName)
+
+    public var description: String {
+      switch self {
+      case .host: "host"
+      case .instance(let name): name.text
+      }
+    }
+  }
+
+  public var subject: Subject
+  public var steps: [Step]
+  /// What to do instead if a container made by this group fails its start or proof: the previous one, anew.
+  public var fallback: [Step]
+
+  public init(subject: Subject, steps: [Step], fallback: [Step] = []) {
+    self.subject = subject
+    self.steps = steps
+    self.fallback = fallback
+  }
+}
