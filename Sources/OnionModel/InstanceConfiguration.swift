@@ -10,11 +10,12 @@ public enum TorNetwork: Hashable, Sendable, Codable {
 /// One service inside an instance's configuration.
 public struct ConfiguredService: Hashable, Sendable, Codable {
   public var name: ServiceName
-  public var address: OnionAddress
+  /// `nil` while its key is still to be made by an earlier step of the same plan.
+  public var address: OnionAddress?
   public var ports: [OnionPort]
   public var access: Access
 
-  public init(name: ServiceName, address: OnionAddress, ports: [OnionPort], access: Access) {
+  public init(name: ServiceName, address: OnionAddress?, ports: [OnionPort], access: Access) {
     self.name = name
     self.address = address
     self.ports = ports
@@ -42,10 +43,32 @@ public struct InstanceConfiguration: Hashable, Sendable, Codable {
     }
   }
 
-  /// The three files. `nil` if the gateway's address is needed and not known.
+  /// The files. `nil` if the gateway's address is needed and not known, or an address is still to be made.
   public func files(gateway: String?) -> InstanceFiles? {
-    guard let options = serviceOptions(gateway: gateway) else { return nil }
-    return InstanceFiles(torrc: torrc(options), guardScript: guardScript, sums: sums)
+    guard let options = serviceOptions(gateway: gateway),
+      let guarded = guardedServices
+    else { return nil }
+    return InstanceFiles(
+      torrc: torrc(options), guardScript: guardScript(guarded), sums: sums(guarded))
+  }
+
+  /// The same with the address of a key that was just made.
+  public func resolving(_ service: ServiceName, to address: OnionAddress) -> InstanceConfiguration {
+    var configuration = self
+    for index in services.indices
+    where services[index].name == service && services[index].address == nil {
+      configuration.services[index].address = address
+    }
+    return configuration
+  }
+
+  private var guardedServices: [(service: ConfiguredService, address: OnionAddress)]? {
+    var guarded: [(service: ConfiguredService, address: OnionAddress)] = []
+    for service in services {
+      guard let address = service.address else { return nil }
+      guarded.append((service, address))
+    }
+    return guarded
   }
 
   /// What `GETCONF HiddenServiceOptions` answers for it, in torrc's words and order (tor control-spec, GETCONF).
@@ -90,10 +113,10 @@ public struct InstanceConfiguration: Hashable, Sendable, Codable {
   }
 
   /// One `sha256  path` a line, as `sha256sum -c` reads it, relative to the keys' mount.
-  private var sums: String {
+  private func sums(_ guarded: [(service: ConfiguredService, address: OnionAddress)]) -> String {
     var lines: [String] = []
-    for service in services {
-      for (path, bytes) in KeyFiles.guarded(service) {
+    for (service, address) in guarded {
+      for (path, bytes) in KeyFiles.guarded(address, access: service.access) {
         lines.append("\(sha256(bytes))  \(service.name)/\(path)")
       }
     }
@@ -102,7 +125,9 @@ public struct InstanceConfiguration: Hashable, Sendable, Codable {
 
   /// The container's command. It runs when an engine starts the container by itself, with no agent near:
   /// whatever is not exactly as approved keeps tor from starting (exit 78, EX_CONFIG of sysexits.h).
-  private var guardScript: String {
+  private func guardScript(
+    _ guarded: [(service: ConfiguredService, address: OnionAddress)]
+  ) -> String {
     var lines = [
       "#!/bin/sh",
       "# Written by Onionkeeper. Starts tor only if the key directories are those that were approved.",
@@ -119,8 +144,9 @@ public struct InstanceConfiguration: Hashable, Sendable, Codable {
       "  [ \"$found\" -eq \"$2\" ] || refuse \"$1 has $found client files, $2 were approved\"",
       "}",
     ]
-    for service in services {
-      lines.append("count \(service.name) \(KeyFiles.clientFiles(service).count)")
+    for (service, address) in guarded {
+      let files = KeyFiles.clientFiles(access: service.access, address: address)
+      lines.append("count \(service.name) \(files.count)")
     }
     lines.append("exec tor --defaults-torrc \(TorLayout.etc)/defaults -f \(TorLayout.torrcPath)")
     return lines.joined(separator: "\n") + "\n"

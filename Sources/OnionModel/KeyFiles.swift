@@ -25,11 +25,6 @@ public enum KeyFiles {
     return files
   }
 
-  /// The same, of a configured service.
-  public static func clientFiles(_ service: ConfiguredService) -> [String: String] {
-    clientFiles(access: service.access, address: service.address)
-  }
-
   /// A point whose private half nobody knows or ever knew: a hash, read as an x25519 u-coordinate (RFC 7748 §5
   /// takes any 32 bytes). Derived from the address, so that the start guard's sums follow from values alone.
   public static func decoyText(_ address: OnionAddress) -> String {
@@ -38,12 +33,16 @@ public enum KeyFiles {
   }
 
   /// What the start guard checks, in order of path.
-  static func guarded(_ service: ConfiguredService) -> [(path: String, bytes: [UInt8])] {
+  static func guarded(
+    _ address: OnionAddress, access: Access
+  ) -> [(path: String, bytes: [UInt8])] {
     var files: [(path: String, bytes: [UInt8])] = [
-      (publicKey, publicKeyBytes(service.address)),
-      (hostname, Array(hostnameText(service.address).utf8)),
+      (publicKey, publicKeyBytes(address)),
+      (hostname, Array(hostnameText(address).utf8)),
     ]
-    files += clientFiles(service).map { ("\(clients)/\($0.key)", Array($0.value.utf8)) }
+    files += clientFiles(access: access, address: address).map {
+      ("\(clients)/\($0.key)", Array($0.value.utf8))
+    }
     return files.sorted { $0.path < $1.path }
   }
 }

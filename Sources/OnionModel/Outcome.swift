@@ -5,8 +5,10 @@ public enum StepEffect: Hashable, Sendable, Codable {
   case generated(OnionAddress)
   case retired(id: String)
   case built(imageID: String)
-  /// What the proof saw.
-  case proven(ProcessProof, containerID: String)
+  /// What the proof saw, in which container, and the SHA-256 of the torrc that this tor has read.
+  case proven(ProcessProof, containerID: String, torrc: String)
+  /// The SHA-256 of the torrc that was loaded.
+  case reloaded(torrc: String)
 }
 
 /// A step that could not be done: what, where, and what to do next. Never a secret or a payload.

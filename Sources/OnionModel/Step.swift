@@ -12,15 +12,15 @@ public enum Action: Hashable, Sendable, Codable {
   case ensureNetwork(name: String)
   case removeNetwork(name: String)
 
-  /// Makes a key where none is; fails if anything is there.
-  case generateKey(KeyPlace, owner: Int)
+  /// Makes a key where none is, with its client files, and pins it; fails if anything is there.
+  case generateKey(KeyPlace, owner: Int, access: Access, ContainerLabel?)
   /// Notes which address a service has; fails if the key there makes another.
   case pin(ServiceName, OnionAddress, at: KeyPlace)
   /// Puts everything but the secret key right; fails if the secret does not make the wished address.
   case repairKeys(KeyPlace, KeyDirectoryWish)
   /// Moves the directory to `retired/`; the pin stays.
   case retireKey(KeyPlace, OnionAddress?)
-  /// Moves a retired directory back; fails if anything is there.
+  /// Moves a retired directory back and pins it; fails if anything is there.
   case restoreKey(id: String, to: KeyPlace, OnionAddress)
   /// A renamed or regrouped service: directory and pin move; fails if anything is there.
   case moveKey(from: KeyPlace, to: KeyPlace, OnionAddress)
@@ -33,9 +33,10 @@ public enum Action: Hashable, Sendable, Codable {
   case startContainer(InstanceName, name: String)
   case unpauseContainer(InstanceName, id: String)
   case renameContainer(InstanceName, id: String, to: String)
-  /// Stops it if it runs, then removes it.
+  /// Stops it if it runs, then removes it; `id` may be our name of it. Only what bears our label.
   case removeContainer(InstanceName, id: String)
-  case stopContainer(InstanceName, id: String)
+  /// The same for one that crash-loops: the next start is backed off.
+  case takeDown(InstanceName, id: String)
   case restartContainer(InstanceName, name: String)
   /// Puts limits and restart policy back without a restart.
   case updateLimits(ContainerSpecification, id: String)
@@ -97,5 +98,27 @@ public struct StepGroup: Hashable, Sendable, Codable {
     self.subject = subject
     self.steps = steps
     self.fallback = fallback
+  }
+}
+
+extension Step {
+  /// The same step with the address of a key that an earlier step of its group has just made.
+  public func resolving(_ service: ServiceName, to address: OnionAddress) -> Step {
+    var step = self
+    switch action {
+    case .writeFiles(let configuration, let network, let owner, let label):
+      step.action = .writeFiles(
+        configuration.resolving(service, to: address), network: network, owner: owner, label)
+    case .prove(let specification, let configuration, let network):
+      step.action = .prove(
+        specification, configuration.resolving(service, to: address), network: network)
+    case .adoptContainer(let specification, let configuration, let network, let id):
+      step.action = .adoptContainer(
+        specification, configuration.resolving(service, to: address), network: network, id: id)
+    case .reload(let configuration, let network):
+      step.action = .reload(configuration.resolving(service, to: address), network: network)
+    default: break
+    }
+    return step
   }
 }

@@ -1,0 +1,215 @@
+public import OnionModel
+
+/// A promise of product.md §1 that a plan would break. A plan with findings is never executed.
+public struct Finding: Hashable, Sendable, CustomStringConvertible {
+  /// The number of the promise.
+  public var promise: Int
+  public var message: String
+
+  public var description: String { "promise \(promise): \(message)" }
+}
+
+/// A second pair of eyes: re-derives the promises from plan and observation, by other code than the planner's.
+public func audit(
+  _ plan: Plan, desired: Desired, observed: Observed, memory: Memory
+) -> [Finding] {
+  var auditor = Auditor(desired: desired, observed: observed, memory: memory)
+  var subjects: Set<StepGroup.Subject> = []
+  for group in plan.groups {
+    if !subjects.insert(group.subject).inserted {
+      auditor.find(6, "two groups of steps for \(group.subject)")
+    }
+    auditor.check(group.steps)
+    auditor.check(group.fallback)
+  }
+  auditor.checkRemovals(plan)
+  return auditor.findings
+}
+
+private struct Auditor {
+  let desired: Desired
+  let observed: Observed
+  let memory: Memory
+  var findings: [Finding] = []
+
+  mutating func find(_ promise: Int, _ message: String) {
+    findings.append(Finding(promise: promise, message: message))
+  }
+
+  mutating func check(_ steps: [Step]) {
+    if !steps.isEmpty { checkSight() }
+    /// Places that earlier steps of this group have emptied or filled.
+    var emptied: Set<KeyPlace> = []
+    for step in steps {
+      switch step.action {
+      case .generateKey(let place, _, _, _), .restoreKey(_, let place, _),
+        .moveKey(_, let place, _):
+        checkEmpty(place, emptied)
+        if case .generateKey = step.action { checkMayGenerate(place) }
+        if case .moveKey(let old, _, let address) = step.action {
+          checkWhole(old, address)
+          emptied.insert(old)
+        }
+      case .pin(_, let address, let place): checkWhole(place, address)
+      case .repairKeys(let place, let wish):
+        if observed.keys[place]?.value != nil { checkWhole(place, wish.address) }
+        checkClients(place.service, Set(wish.clientFiles.keys))
+      case .retireKey(let place, _): checkRetire(place)
+      case .removeContainer(let instance, let id), .takeDown(let instance, let id),
+        .unpauseContainer(let instance, let id), .renameContainer(let instance, let id, _):
+        checkOwned(instance, id)
+      case .writeFiles(let configuration, _, _, _), .reload(let configuration, _),
+        .prove(_, let configuration, _), .adoptContainer(_, let configuration, _, _):
+        checkConfiguration(configuration)
+      case .createContainer(let specification): checkSpecification(specification)
+      case .updateLimits(let specification, let id): checkOwned(specification.instance, id)
+      case .buildImage, .ensureNetwork, .removeNetwork, .verifyConfiguration, .startContainer,
+        .restartContainer, .forgetInstance:
+        break
+      }
+    }
+  }
+
+  /// Promise 5: no step at all while the ground is not known.
+  private mutating func checkSight() {
+    if observed.keyRoot.value != memory.agent || observed.stateRoot.value != memory.agent {
+      find(5, "steps although the key or state folder is not known to be ours")
+    }
+    if observed.engine.value == nil || observed.containers.value == nil {
+      find(5, "steps although the engine was not seen")
+    }
+  }
+
+  /// Promise 1: nothing is put where anything is, or where nobody could look.
+  private mutating func checkEmpty(_ place: KeyPlace, _ emptied: Set<KeyPlace>) {
+    if emptied.contains(place) { return }
+    if observed.keys[place]?.isAbsent != true {
+      find(1, "a key would be put into \(place), which is not seen to be empty")
+    }
+  }
+
+  private mutating func checkMayGenerate(_ place: KeyPlace) {
+    if let pin = observed.pins.value?[place.service] {
+      find(1, "a new key for \(place.service), which is pinned to \(pin)")
+    }
+    if observed.pins.value == nil || observed.retired.value == nil {
+      find(1, "a new key for \(place.service) although pins or retired keys were not seen")
+    }
+    if observed.retired.value?.contains(where: { $0.service == place.service }) == true {
+      find(1, "a new key for \(place.service) although a retired one of that name is here")
+    }
+    let service = desired.services.first { $0.name == place.service }
+    if service?.key != .generate || service?.address != nil {
+      find(1, "a new key for \(place.service), whose definition does not ask for one")
+    }
+  }
+
+  /// Promise 1: what is written into, pinned or moved was seen to hold just that key.
+  private mutating func checkWhole(_ place: KeyPlace, _ address: OnionAddress) {
+    if observed.keys[place]?.value?.address != address {
+      find(1, "\(place) would be treated as the key of \(address), which was not seen there")
+    }
+  }
+
+  private mutating func checkRetire(_ place: KeyPlace) {
+    if observed.keys[place]?.value == nil {
+      find(1, "\(place) would be retired without having been seen")
+    }
+    if desired.services.contains(where: {
+      $0.name == place.service && $0.instance == place.instance
+    })
+      || desired.unsettled.contains(place.service) || desired.stopped[place.service] != nil
+    {
+      find(1, "\(place) would be retired although it is defined")
+    }
+    if memory.services[place.service] == nil {
+      find(1, "\(place) would be retired although this agent was never given it")
+    }
+  }
+
+  /// Promise 2: a service that asks for clients is written with at least one, and the decoy.
+  private mutating func checkClients(_ service: ServiceName, _ files: Set<String>) {
+    guard let wanted = desired.services.first(where: { $0.name == service }) else { return }
+    if wanted.access.asksForClients, files.subtracting([KeyFiles.decoy]).isEmpty {
+      find(2, "\(service) asks for clients and would have none")
+    }
+  }
+
+  private mutating func checkConfiguration(_ configuration: InstanceConfiguration) {
+    for service in configuration.services {
+      guard let wanted = desired.services.first(where: { $0.name == service.name }) else {
+        find(3, "\(service.name) would be configured without a definition")
+        continue
+      }
+      if wanted.access != service.access
+        || (wanted.access.asksForClients && service.access.clients.isEmpty)
+      {
+        find(2, "\(service.name) would be configured with another access than defined")
+      }
+      if desired.stopped[service.name] != nil {
+        find(2, "\(service.name) would be configured although it must be stopped")
+      }
+      if let pin = observed.pins.value?[service.name], let address = service.address,
+        pin != address,
+        wanted.address != address
+      {
+        find(1, "\(service.name) would run under \(address), pinned is \(pin)")
+      }
+    }
+  }
+
+  /// Promise 4: no privileged user, keys read-only, the guard as command.
+  private mutating func checkSpecification(_ specification: ContainerSpecification) {
+    if specification.user != TorLayout.user {
+      find(4, "\(specification.name) would run as user \(specification.user)")
+    }
+    if specification.entrypoint != ["/bin/sh", TorLayout.guardPath] {
+      find(2, "\(specification.name) would start without its guard")
+    }
+    if specification.mounts.contains(where: { $0.destination == TorLayout.keys && !$0.isReadOnly })
+    {
+      find(1, "\(specification.name) would mount its keys writable")
+    }
+    if observed.hasSELinux, specification.label == nil {
+      find(4, "\(specification.name) would run without a label of its own")
+    }
+    if observed.keyUsers[specification.instance]?.isEmpty == false {
+      find(1, "\(specification.name) would run beside a foreign container with the same keys")
+    }
+  }
+
+  /// Only what bears our label is touched; a name of ours may be given where a step of the same group makes it.
+  private mutating func checkOwned(_ instance: InstanceName, _ id: String) {
+    guard let containers = observed.containers.value else { return }
+    if let container = containers.first(where: { $0.id == id || $0.name == id }) {
+      if container.agent != memory.agent {
+        find(5, "\(container.name) is not ours and would be touched")
+      }
+      if container.instance != instance,
+        memory.instances[instance]?.containerIDs.contains(container.id) != true
+      {
+        find(6, "\(container.name) belongs to another instance than \(instance)")
+      }
+    } else if id != desired.layout.containerName(instance) {
+      find(5, "container \(id) would be touched without having been seen")
+    }
+  }
+
+  /// Broad removals, and any after the host's identity moved, have a waiver.
+  mutating func checkRemovals(_ plan: Plan) {
+    let gone = Set(
+      plan.steps.compactMap { step in
+        if case .retireKey(let place, _) = step.action { place.service } else { nil }
+      })
+    guard !gone.isEmpty else { return }
+    let approved = memory.approvals.contains {
+      $0.kind == .removals && $0.revision == desired.revision && observed.now < $0.expires
+    }
+    let had = memory.services.count
+    let isBroad = gone.count >= had || (2 * gone.count > had && gone.count >= 3)
+    let moved = memory.identity != nil && memory.identity != desired.identity
+    if !approved, (isBroad && !desired.removalsAnnounced) || moved {
+      find(1, "\(gone.count) of \(had) services would be put away without anybody's approval")
+    }
+  }
+}

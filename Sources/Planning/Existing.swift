@@ -1,0 +1,334 @@
+import OnionModel
+
+extension Planner {
+  /// Six interruptions of a running tor by drift repair in an hour, no more.
+  static let budget = 6
+  static let budgetSeconds = 3600.0
+  /// Starts of one container by the engine, without our tor ever answering, that make a crash loop.
+  static let crashLoopStarts = 5
+
+  /// A container of ours is there.
+  mutating func planExisting(
+    _ container: ContainerObservation, _ sheet: InstanceSheet, into group: inout StepGroup
+  ) {
+    let specification = sheet.specification
+    if container.specificationDigest != specification.digest {
+      planChanged(container, sheet, into: &group)
+      return
+    }
+    guard case .present(let facts) = container.facts else {
+      group.steps = []
+      wait(
+        .unknown, service: sheet.service, instance: sheet.instance,
+        "container \(container.name) cannot be inspected: \(container.facts.unknownReason ?? "gone meanwhile")"
+      )
+      return
+    }
+    var found = specification.deviations(of: facts)
+    if container.state == .running, case .present(let proof) = container.proof {
+      found += proof.breaches(user: observed.torOwner, label: specification.label)
+    }
+    if !found.isEmpty || container.state == .dead {
+      if found.isEmpty { found = [Deviation("container", expected: "running", observed: "dead")] }
+      replace(container, sheet, into: &group, cause: .drift, deviations: found)
+      return
+    }
+    if container.name != specification.name {
+      group.steps.append(
+        Step(
+          .renameContainer(sheet.instance, id: container.id, to: specification.name), cause: .drift,
+          service: sheet.service,
+          deviations: [
+            Deviation("container's name", expected: specification.name, observed: container.name)
+          ]))
+    }
+    planState(container, facts, sheet, into: &group)
+  }
+
+  /// Another specification than the label says: desired moved, or somebody made this one by hand.
+  private mutating func planChanged(
+    _ container: ContainerObservation, _ sheet: InstanceSheet, into group: inout StepGroup
+  ) {
+    let digest = sheet.specification.digest
+    let isDrift = sheet.memory.proven?.digest == digest
+    if sheet.memory.failedSpecification == digest, let retryAt = sheet.memory.retryAt,
+      observed.now < retryAt
+    {
+      group.steps = []
+      wait(
+        .backoff, service: sheet.service, instance: sheet.instance,
+        "the new container failed its proof and the previous one runs: next try in"
+          + " \(Int(retryAt.since(observed.now).rounded(.up))) s")
+      return
+    }
+    replace(
+      container, sheet, into: &group, cause: isDrift ? .drift : .change,
+      deviations: [
+        Deviation(
+          "specification", expected: String(digest.prefix(15)),
+          observed: container.specificationDigest.map { String($0.prefix(15)) } ?? "none")
+      ])
+  }
+
+  private mutating func replace(
+    _ container: ContainerObservation, _ sheet: InstanceSheet, into group: inout StepGroup,
+    cause: Cause, deviations: [Deviation]
+  ) {
+    let removal = Step(
+      .removeContainer(sheet.instance, id: container.id), cause: cause, service: sheet.service,
+      deviations: deviations, interrupts: container.state == .running)
+    if cause == .drift, isOverBudget(sheet) {
+      // Over the budget, drift that touches containment ends in stopped.
+      group.steps = [removal]
+      group.fallback = []
+      wait(.budget, service: sheet.service, instance: sheet.instance, budgetMessage(deviations))
+      return
+    }
+    planCreation(sheet, into: &group, cause: cause, removing: [removal], deviations: deviations)
+  }
+
+  private func isOverBudget(_ sheet: InstanceSheet) -> Bool {
+    sheet.memory.interruptions.filter { observed.now.since($0) < Self.budgetSeconds }.count
+      >= Self.budget
+  }
+
+  private func budgetMessage(_ deviations: [Deviation]) -> String {
+    "repaired \(Self.budget) times within the hour and moved again"
+      + (deviations.first.map { " (\($0))" } ?? "") + ": find out who changes it"
+  }
+
+  private mutating func planState(
+    _ container: ContainerObservation, _ facts: ContainerFacts, _ sheet: InstanceSheet,
+    into group: inout StepGroup
+  ) {
+    let isAnswering = observed.tors[sheet.instance]?.value != nil
+    if facts.restartCount >= Self.crashLoopStarts, !isAnswering {
+      group.steps.append(
+        Step(
+          .takeDown(sheet.instance, id: container.id), cause: .drift, service: sheet.service,
+          deviations: [
+            Deviation(
+              "container", expected: "running",
+              observed: "started \(facts.restartCount) times in vain")
+          ]))
+      return
+    }
+    switch container.state {
+    case .running: planRunning(container, facts, sheet, into: &group)
+    case .paused:
+      group.steps.append(
+        Step(
+          .unpauseContainer(sheet.instance, id: container.id), cause: .drift,
+          service: sheet.service,
+          deviations: [Deviation("container", expected: "running", observed: "paused")]))
+      planRunning(container, facts, sheet, into: &group)
+    case .created, .exited, .restarting, .dead:
+      planStart(container, facts, sheet, into: &group)
+    case .other(let word):
+      group.steps = []
+      wait(
+        .unknown, service: sheet.service, instance: sheet.instance,
+        "container \(container.name) is \(word)")
+    }
+  }
+
+  /// It does not run: its files first, then the same container again.
+  private mutating func planStart(
+    _ container: ContainerObservation, _ facts: ContainerFacts, _ sheet: InstanceSheet,
+    into group: inout StepGroup
+  ) {
+    let before = group
+    if let retryAt = sheet.memory.retryAt, observed.now < retryAt {
+      group.steps = before.steps
+      wait(
+        .backoff, service: sheet.service, instance: sheet.instance,
+        "\(sheet.memory.failures) failures in a row: next try in \(Int(retryAt.since(observed.now).rounded(.up))) s"
+      )
+      return
+    }
+    group.steps += writing(sheet, cause: fileCause(sheet))
+    if case .present(let wanted) = gatewayFiles(sheet),
+      wanted.torrc != appliedTorrc(sheet, container)
+    {
+      group.steps.append(
+        Step(
+          .verifyConfiguration(sheet.specification), cause: fileCause(sheet), service: sheet.service
+        ))
+    }
+    group.steps.append(
+      Step(
+        .startContainer(sheet.instance, name: sheet.specification.name), cause: .drift,
+        service: sheet.service,
+        deviations: [
+          Deviation(
+            "container \(container.name)", expected: "running",
+            observed: "\(container.state), exit code \(facts.exitCode)")
+        ]))
+    group.steps.append(
+      Step(
+        .prove(sheet.specification, sheet.configuration, network: sheet.specification.network),
+        cause: .drift, service: sheet.service))
+  }
+
+  private func appliedTorrc(_ sheet: InstanceSheet, _ container: ContainerObservation) -> String? {
+    guard let applied = sheet.memory.applied, applied.containerID == container.id else {
+      return nil
+    }
+    return applied.torrc
+  }
+
+  private func gatewayFiles(_ sheet: InstanceSheet) -> Observation<
+    (torrc: String, options: [String])
+  > {
+    let gateway = observed.networks[sheet.specification.network]?.value?.gateway
+    guard let files = sheet.configuration.files(gateway: gateway),
+      let options = sheet.configuration.serviceOptions(gateway: gateway)
+    else { return .absent }
+    return .present((sha256(files.torrc), options))
+  }
+
+  /// Change if what is desired differs from what was last proven, drift otherwise.
+  private func fileCause(_ sheet: InstanceSheet) -> Cause {
+    guard let applied = sheet.memory.applied, case .present(let wanted) = gatewayFiles(sheet) else {
+      return .change
+    }
+    return applied.torrc == wanted.torrc && applied.services == appliedServices(sheet)
+      ? .drift : .change
+  }
+
+  private func appliedServices(_ sheet: InstanceSheet) -> [ServiceName: AppliedService] {
+    var services: [ServiceName: AppliedService] = [:]
+    for service in sheet.configuration.services {
+      guard let address = service.address else { continue }
+      services[service.name] = AppliedService(address: address, access: service.access)
+    }
+    return services
+  }
+
+  /// It runs and is the right one: limits, then files and what tor has read of them.
+  private mutating func planRunning(
+    _ container: ContainerObservation, _ facts: ContainerFacts, _ sheet: InstanceSheet,
+    into group: inout StepGroup
+  ) {
+    let loose = sheet.specification.looseLimits(of: facts)
+    if !loose.isEmpty {
+      group.steps.append(
+        Step(
+          .updateLimits(sheet.specification, id: container.id), cause: .drift,
+          service: sheet.service, deviations: loose))
+    }
+    guard case .present(let wanted) = gatewayFiles(sheet) else {
+      // A key that is still to be made, or a network that is: the container cannot be running on it; replace it.
+      planConfiguration(container, sheet, into: &group, needsRestart: true, isKnown: false)
+      return
+    }
+    guard let applied = sheet.memory.applied, applied.containerID == container.id else {
+      planUnremembered(container, sheet, wanted.options, into: &group)
+      return
+    }
+    let services = appliedServices(sheet)
+    let needsRestart = services.contains { name, service in
+      guard let before = applied.services[name] else { return false }
+      return before.address != service.address
+        || mustRestart(from: before.access, to: service.access)
+    }
+    if applied.torrc != wanted.torrc || applied.services != services {
+      planConfiguration(container, sheet, into: &group, needsRestart: needsRestart, isKnown: true)
+      return
+    }
+    planDriftedFiles(container, sheet, wanted.options, into: &group)
+  }
+
+  /// tor keeps a client for as long as it keeps the descriptor, and stays open to those who hold one:
+  /// only adding clients to clients may be a reload (facts: tor-network.md, client authorization).
+  private func mustRestart(from before: Access, to after: Access) -> Bool {
+    switch (before, after) {
+    case (_, .open): false
+    case (.open, .clients): true
+    case (.clients(let old), .clients(let new)): !Set(old).isSubset(of: new)
+    }
+  }
+
+  private mutating func planConfiguration(
+    _ container: ContainerObservation, _ sheet: InstanceSheet, into group: inout StepGroup,
+    needsRestart: Bool, isKnown: Bool
+  ) {
+    let network = sheet.specification.network
+    let deviation = Deviation(
+      "configuration", expected: "as defined", observed: isKnown ? "the previous one" : "not known")
+    group.steps += writing(sheet, cause: .change)
+    if needsRestart {
+      group.steps.append(
+        Step(.verifyConfiguration(sheet.specification), cause: .change, service: sheet.service))
+      group.steps.append(
+        Step(
+          .restartContainer(sheet.instance, name: sheet.specification.name), cause: .change,
+          service: sheet.service, deviations: [deviation], interrupts: true))
+      group.steps.append(
+        Step(
+          .prove(sheet.specification, sheet.configuration, network: network), cause: .change,
+          service: sheet.service))
+    } else {
+      group.steps.append(
+        Step(
+          .reload(sheet.configuration, network: network), cause: .change, service: sheet.service,
+          deviations: [deviation]))
+    }
+  }
+
+  /// Nothing remembers what this tor has read: taken over as it is where that is provably harmless.
+  private mutating func planUnremembered(
+    _ container: ContainerObservation, _ sheet: InstanceSheet, _ options: [String],
+    into group: inout StepGroup
+  ) {
+    let files = writing(sheet, cause: .change)
+    let asksForClients = sheet.configuration.services.contains { $0.access.asksForClients }
+    guard case .present(let tor)? = observed.tors[sheet.instance] else {
+      if files.isEmpty, group.steps.isEmpty {
+        group.steps.append(
+          Step(
+            .prove(sheet.specification, sheet.configuration, network: sheet.specification.network),
+            cause: .drift, service: sheet.service,
+            deviations: [Deviation("tor", expected: "answering", observed: "not proven yet")]))
+        return
+      }
+      planConfiguration(container, sheet, into: &group, needsRestart: true, isKnown: false)
+      return
+    }
+    if files.isEmpty, tor.serviceOptions == options, !asksForClients {
+      group.steps.append(
+        Step(
+          .adoptContainer(
+            sheet.specification, sheet.configuration, network: sheet.specification.network,
+            id: container.id),
+          cause: .change, service: sheet.service,
+          deviations: [
+            Deviation("container", expected: "remembered", observed: "ours, without a memory of it")
+          ]))
+      return
+    }
+    planConfiguration(
+      container, sheet, into: &group, needsRestart: asksForClients, isKnown: false)
+  }
+
+  /// What was proven is what is wanted: whatever differs now is drift.
+  private mutating func planDriftedFiles(
+    _ container: ContainerObservation, _ sheet: InstanceSheet, _ options: [String],
+    into group: inout StepGroup
+  ) {
+    let files = writing(sheet, cause: .drift)
+    group.steps += files
+    var deviations = files.flatMap(\.deviations).filter { $0.what == "etc/torrc" }
+    if case .present(let tor)? = observed.tors[sheet.instance], tor.serviceOptions != options {
+      deviations.append(
+        Deviation(
+          "running configuration", expected: options.joined(separator: "; "),
+          observed: tor.serviceOptions.joined(separator: "; ")))
+    }
+    guard !deviations.isEmpty else { return }
+    group.steps.append(
+      Step(
+        .reload(sheet.configuration, network: sheet.specification.network), cause: .drift,
+        service: sheet.service, deviations: deviations))
+  }
+}

@@ -1,0 +1,157 @@
+import OnionModel
+
+extension Planner {
+  /// One tor process: its members' keys, its files, its container.
+  mutating func planInstance(
+    _ instance: InstanceName, members: [OnionService], removals: Removals, sight: Sight
+  ) {
+    var keySteps: [Step] = []
+    var configured: [ConfiguredService] = []
+    var holds: [Waiting] = []
+    for member in members {
+      switch decideKey(member, removals: removals, sight: sight) {
+      case .held(let waiting): holds.append(waiting)
+      case .ready(let address, let steps):
+        keySteps += steps
+        configured.append(
+          ConfiguredService(
+            name: member.name, address: address, ports: member.ports, access: member.access))
+      }
+    }
+    let ours = containers(of: instance, in: sight)
+    guard holds.isEmpty else {
+      waiting += holds
+      protect(instance, members: members, containers: ours)
+      return
+    }
+    let sheet = InstanceSheet(
+      instance: instance, members: members,
+      configuration: InstanceConfiguration(
+        instance: instance, services: configured, network: desired.network),
+      specification: specification(of: instance, members: members, engine: sight.engine),
+      containers: ours, memory: memory.instances[instance] ?? InstanceMemory())
+    var group = StepGroup(subject: .instance(instance), steps: keySteps)
+    let waitingBefore = waiting.count
+    planContainer(sheet, into: &group, sight: sight)
+    let isPaused = members.contains { $0.isPaused || memory.paused.contains($0.name) }
+    if isPaused {
+      waiting.removeSubrange(waitingBefore...)
+      if !group.steps.isEmpty {
+        wait(
+          .paused, service: members.first?.name, instance: instance,
+          "paused: \(group.steps.count) steps wait"
+            + (group.steps.flatMap(\.deviations).first.map { " (\($0))" } ?? ""))
+      }
+      protect(instance, members: members, containers: ours)
+      return
+    }
+    groups.append(group)
+  }
+
+  /// What must not run on even while its service is held or paused: a tor that is less confined than promised,
+  /// or one that runs open though its definition asks for clients (promises 2 and 4).
+  private mutating func protect(
+    _ instance: InstanceName, members: [OnionService], containers: [ContainerObservation]
+  ) {
+    let wantsClients = Set(members.filter { $0.access.asksForClients }.map(\.name))
+    var steps: [Step] = []
+    for container in containers where container.state == .running {
+      var found =
+        container.proof.value?.breaches(
+          user: observed.torOwner, label: label(of: instance)) ?? []
+      if let applied = memory.instances[instance]?.applied, applied.containerID == container.id {
+        for name in wantsClients where applied.services[name]?.access == .open {
+          found.append(Deviation("access of \(name)", expected: "clients", observed: "public"))
+        }
+      }
+      if !found.isEmpty {
+        steps.append(
+          Step(
+            .removeContainer(instance, id: container.id), cause: .drift,
+            service: members.first?.name, deviations: found, interrupts: true))
+      }
+    }
+    groups.append(StepGroup(subject: .instance(instance), steps: steps))
+  }
+
+  /// The categories of an instance: remembered for life, or the first free pair of those that its name suggests.
+  func label(of instance: InstanceName) -> ContainerLabel? {
+    guard observed.hasSELinux else { return nil }
+    if let level = memory.instances[instance]?.level {
+      return ContainerLabel(type: "container_t", level: level)
+    }
+    let taken = Set(memory.instances.values.compactMap(\.level))
+    return ContainerLabel(type: "container_t", level: freeLevel(for: instance, taken: taken))
+  }
+
+  private func freeLevel(for instance: InstanceName, taken: Set<String>) -> String {
+    // Newly named instances of one plan must not suggest the same pair either: each tries its own sequence,
+    // and those that come before it in order have theirs first.
+    var taken = taken
+    for name in instances.map(\.0) where memory.instances[name]?.level == nil {
+      var attempt = 0
+      var level = suggestedLevel(name, attempt)
+      while taken.contains(level) {
+        attempt += 1
+        level = suggestedLevel(name, attempt)
+      }
+      if name == instance { return level }
+      taken.insert(level)
+    }
+    return suggestedLevel(instance, 0)
+  }
+
+  /// FNV-1a of name and attempt, as a pair of 1024 categories with the lower one first.
+  private func suggestedLevel(_ instance: InstanceName, _ attempt: Int) -> String {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    for byte in "\(instance)/\(attempt)".utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    let first = Int(hash % 1024)
+    let second = (first + 1 + Int(hash >> 32 % 1023)) % 1024
+    return "s0:c\(min(first, second)),c\(max(first, second))"
+  }
+
+  private func specification(
+    of instance: InstanceName, members: [OnionService], engine: EngineIdentity
+  ) -> ContainerSpecification {
+    let layout = desired.layout
+    let folder = layout.instanceFolder(instance)
+    var mounts = [
+      Mount(source: layout.keyFolder(instance), destination: TorLayout.keys, isReadOnly: true),
+      Mount(source: "\(folder)/etc", destination: TorLayout.etc, isReadOnly: true),
+      Mount(source: "\(folder)/data", destination: TorLayout.data, isReadOnly: false),
+      Mount(source: "\(folder)/run", destination: TorLayout.run, isReadOnly: false),
+    ]
+    for directory in socketDirectories(members) {
+      mounts.append(
+        Mount(
+          source: directory, destination: TorLayout.target(directory: directory), isReadOnly: true))
+    }
+    let limits = members.map(\.limits).reduce(members.first?.limits ?? .standard) { left, right in
+      ContainerLimits(
+        memory: max(left.memory, right.memory), milliCPUs: max(left.milliCPUs, right.milliCPUs),
+        pids: max(left.pids, right.pids))
+    }
+    return ContainerSpecification(
+      name: layout.containerName(instance), instance: instance, image: desired.recipe.reference,
+      network: networkName(instance, engine: engine), user: TorLayout.user,
+      entrypoint: ["/bin/sh", TorLayout.guardPath], mounts: mounts, limits: limits,
+      label: label(of: instance))
+  }
+
+  func socketDirectories(_ members: [OnionService]) -> [String] {
+    Set(members.flatMap(\.ports).compactMap { $0.target.socket?.directory }).sorted()
+  }
+}
+
+/// All that is decided about one instance before its container is.
+struct InstanceSheet {
+  var instance: InstanceName
+  var members: [OnionService]
+  var configuration: InstanceConfiguration
+  var specification: ContainerSpecification
+  var containers: [ContainerObservation]
+  var memory: InstanceMemory
+
+  /// The service that events and steps name, if there is only one.
+  var service: ServiceName? { members.count == 1 ? members.first?.name : nil }
+}

@@ -1,0 +1,308 @@
+import OnionModel
+
+/// What is decided about one service's key.
+enum KeyDecision {
+  /// Whole, pinned or about to be. `address` is `nil` while the key is still to be made by `steps`.
+  case ready(OnionAddress?, steps: [Step])
+  /// Nothing is started, reloaded, restarted or re-keyed for it.
+  case held(Waiting)
+}
+
+extension Planner {
+  /// Decides from the directory, the pin, the definition's address and the retired keys.
+  func decideKey(_ service: OnionService, removals: Removals, sight: Sight) -> KeyDecision {
+    let place = KeyPlace(instance: service.instance, service: service.name)
+    switch observed.keys[place] ?? .unknown("it was not looked at") {
+    case .unknown(let reason):
+      return held(.unknown, service, "key directory \(place) cannot be read: \(reason)")
+    case .present(let directory):
+      return decideThere(service, place, directory, sight)
+    case .absent:
+      return decideAbsent(service, place, removals: removals, sight: sight)
+    }
+  }
+
+  private func held(_ kind: Waiting.Kind, _ service: OnionService, _ message: String) -> KeyDecision
+  {
+    .held(Waiting(kind, service: service.name, instance: service.instance, message: message))
+  }
+
+  private func decideThere(
+    _ service: OnionService, _ place: KeyPlace, _ directory: KeyDirectory, _ sight: Sight
+  ) -> KeyDecision {
+    let pin = sight.pins[service.name]
+    let address: OnionAddress
+    switch directory.secret {
+    case .whole(let found): address = found
+    case .missing:
+      guard let wanted = service.address ?? pin else {
+        return held(
+          service.key == .existing ? .keyMissing : .keyLost, service,
+          "key directory \(place) has no secret key, and none is made where a directory already is:"
+            + " import the key, or remove the directory")
+      }
+      return held(
+        pin == nil ? .keyMissing : .keyLost, service,
+        "the secret key of \(wanted) is gone from \(place): put it back"
+          + " (`onionkeeper keys import`); nothing is started or re-keyed meanwhile")
+    case .damaged(let why):
+      return held(
+        .keyLost, service,
+        "the secret key in \(place) is damaged (\(why)): put the right one back; nothing is started meanwhile"
+      )
+    }
+    if let wanted = service.address, wanted != address {
+      return held(
+        .keyMismatch, service,
+        "\(place) holds the key of \(address), the definition wants \(wanted): import that key, or mend `address`"
+      )
+    }
+    if service.address == nil, let pin, pin != address {
+      return held(
+        .keyMismatch, service,
+        "\(place) holds the key of \(address), but this service is pinned to \(pin): put that key back, or"
+          + " write `address: \(address)` into the definition if the change is meant")
+    }
+    if let other = otherPlace(of: address, than: place, pins: sight.pins) {
+      return held(
+        .keyDuplicate, service,
+        "\(other) holds the same key (\(address)): two tors with one key take turns"
+          + " being reachable; remove one")
+    }
+    var steps: [Step] = []
+    if pin != address {
+      steps.append(
+        Step(
+          .pin(service.name, address, at: place), cause: .change, service: service.name,
+          deviations: [
+            Deviation("pin", expected: address.text, observed: pin?.text ?? "none")
+          ]))
+    }
+    steps += repairs(service, place, directory, address)
+    return .ready(address, steps: steps)
+  }
+
+  /// Another directory with the same key that has the better claim: it is pinned, or neither is.
+  private func otherPlace(
+    of address: OnionAddress, than place: KeyPlace, pins: [ServiceName: OnionAddress]
+  ) -> KeyPlace? {
+    let others = observed.keys.keys.sorted().filter {
+      $0 != place && observed.keys[$0]?.value?.address == address
+    }
+    if pins[place.service] == address {
+      return others.first { pins[$0.service] == address && $0 < place }
+    }
+    return others.first
+  }
+
+  private func repairs(
+    _ service: OnionService, _ place: KeyPlace, _ directory: KeyDirectory, _ address: OnionAddress
+  ) -> [Step] {
+    let wanted = KeyFiles.clientFiles(access: service.access, address: address)
+    var deviations = directory.flaws
+    for name in Set(wanted.keys).union(directory.clientFiles.keys).sorted()
+    where wanted[name] != directory.clientFiles[name] {
+      deviations.append(
+        Deviation(
+          "\(place)/authorized_clients/\(name)",
+          expected: wanted[name] == nil ? "absent" : "as defined",
+          observed: directory.clientFiles[name] == nil
+            ? "absent"
+            : "present"
+              + (wanted[name] == nil ? "" : " with other content")))
+    }
+    deviations += directory.foreign.map {
+      Deviation("\(place)/\($0)", expected: "absent", observed: "a file nobody defined")
+    }
+    guard !deviations.isEmpty else { return [] }
+    let applied = memory.instances[service.instance]?.applied?.services[service.name]
+    let isDrift = !directory.flaws.isEmpty || applied?.access == service.access
+    return [
+      Step(
+        .repairKeys(
+          place,
+          KeyDirectoryWish(
+            address: address, owner: observed.torOwner, clientFiles: wanted,
+            label: label(of: service.instance))),
+        cause: applied != nil && isDrift ? .drift : .change, service: service.name,
+        deviations: deviations)
+    ]
+  }
+
+  private func decideAbsent(
+    _ service: OnionService, _ place: KeyPlace, removals: Removals, sight: Sight
+  ) -> KeyDecision {
+    let pin = sight.pins[service.name]
+    if let wanted = service.address ?? pin {
+      return decideWanted(wanted, pin: pin, service, place, sight)
+    }
+    if let old = service.formerly {
+      return decideFormer(old, service, place, sight)
+    }
+    let asides = sight.retired.filter { $0.service == service.name }
+    if !asides.isEmpty {
+      return held(
+        .keyAmbiguous, service,
+        "retired keys of this name are here and none is pinned (\(list(asides))): write one's `address:`"
+          + " into the definition")
+    }
+    if service.key == .existing {
+      return held(
+        .keyMissing, service, "no key in \(place) yet: `onionkeeper keys import` puts it there")
+    }
+    if memory.isRebuilt, !approves(.newKeys) {
+      return held(
+        .newKeys, service,
+        "the state folder was lost or made anew, so no new key is made before"
+          + " `onionkeeper approve REVISION --new-keys`")
+    }
+    if let names = removals.probableRenames, removals.isProbablyRenamed(service.name) {
+      return held(
+        .probableRename, service,
+        "this revision also removes \(names): probably a rename. Write `formerly: NAME` to keep the key, or"
+          + " `onionkeeper approve REVISION --removals` if it is not")
+    }
+    return .ready(
+      nil,
+      steps: [
+        Step(
+          .generateKey(
+            place, owner: observed.torOwner, access: service.access,
+            label(of: service.instance)),
+          cause: .change, service: service.name,
+          deviations: [Deviation("key", expected: "generated once", observed: "none yet")])
+      ])
+  }
+
+  /// Its address is known and its directory is not there: it lies in `retired/`, at its former place, or is lost.
+  private func decideWanted(
+    _ wanted: OnionAddress, pin: OnionAddress?, _ service: OnionService, _ place: KeyPlace,
+    _ sight: Sight
+  ) -> KeyDecision {
+    if let moved = formerPlaces(of: service, sight).first(where: {
+      observed.keys[$0]?.value?.address == wanted
+    }) {
+      return move(from: moved, wanted, service, place, sight)
+    }
+    let fitting = sight.retired.filter { $0.address == wanted }
+    if fitting.count == 1, let key = fitting.first {
+      return .ready(
+        wanted,
+        steps: [
+          Step(
+            .restoreKey(id: key.id, to: place, wanted), cause: .change, service: service.name,
+            deviations: [
+              Deviation(
+                "key of \(wanted)", expected: "in \(place)", observed: "retired as \(key.id)")
+            ])
+        ] + repairs(service, place, KeyDirectory(secret: .whole(wanted)), wanted))
+    }
+    if fitting.count > 1 {
+      return held(
+        .keyAmbiguous, service,
+        "several retired directories hold the key of \(wanted) (\(list(fitting))):"
+          + " `onionkeeper keys restore ID` takes one back")
+    }
+    return held(
+      pin == nil ? .keyMissing : .keyLost, service,
+      pin == nil
+        ? "the key of \(wanted) is not on this host: `onionkeeper keys import` puts it there"
+        : "key directory \(place) of \(wanted) is gone: put it back; nothing is started or re-keyed meanwhile"
+    )
+  }
+
+  /// Where this service's key may lie under an older instance or name.
+  private func formerPlaces(of service: OnionService, _ sight: Sight) -> [KeyPlace] {
+    let names = [service.name] + (service.formerly.map { [$0] } ?? [])
+    return observed.keys.keys.sorted().filter { place in
+      names.contains(place.service)
+        && place != KeyPlace(instance: service.instance, service: service.name)
+    }
+  }
+
+  private func decideFormer(
+    _ old: ServiceName, _ service: OnionService, _ place: KeyPlace, _ sight: Sight
+  ) -> KeyDecision {
+    let oldPlace = KeyPlace(
+      instance: memory.services[old] ?? InstanceName(old), service: old)
+    switch observed.keys[oldPlace] {
+    case .unknown(let reason)?:
+      return held(
+        .unknown, service, "key directory \(oldPlace) of its former name cannot be read: \(reason)")
+    case .present(let directory)?:
+      guard let address = directory.address else {
+        return held(
+          .keyLost, service,
+          "the key of its former name \(old) is missing or damaged in \(oldPlace)")
+      }
+      if let pin = sight.pins[old], pin != address {
+        return held(
+          .keyMismatch, service,
+          "\(oldPlace) holds the key of \(address), \(old) was pinned to \(pin)")
+      }
+      return move(from: oldPlace, address, service, place, sight)
+    case .absent?, nil:
+      let asides = sight.retired.filter { $0.service == old }
+      if asides.count == 1, let key = asides.first, sight.pins[old] ?? key.address == key.address {
+        return .ready(
+          key.address,
+          steps: [
+            Step(
+              .restoreKey(id: key.id, to: place, key.address), cause: .change,
+              service: service.name,
+              deviations: [
+                Deviation(
+                  "key of \(old)", expected: "in \(place)", observed: "retired as \(key.id)")
+              ])
+          ] + repairs(service, place, KeyDirectory(secret: .whole(key.address)), key.address))
+      }
+      return held(
+        asides.isEmpty ? .keyMissing : .keyAmbiguous, service,
+        asides.isEmpty
+          ? "formerly \(old), but no key of \(old) is on this host: import it, or drop `formerly` to have a new one made"
+          : "several retired keys of \(old) (\(list(asides))): write one's `address:` into the definition"
+      )
+    }
+  }
+
+  /// Leave, move, join; never two tors with one key: whatever runs on the old place goes first.
+  private func move(
+    from old: KeyPlace, _ address: OnionAddress, _ service: OnionService, _ place: KeyPlace,
+    _ sight: Sight
+  ) -> KeyDecision {
+    if desired.services.contains(where: { $0.name == old.service && $0.instance == old.instance }) {
+      return held(
+        .keyDuplicate, service,
+        "the key of \(address) still belongs to \(old), which is defined too")
+    }
+    let deviation = Deviation("key of \(address)", expected: "in \(place)", observed: "in \(old)")
+    var steps = containers(of: old.instance, in: sight).map { container in
+      Step(
+        .removeContainer(old.instance, id: container.id), cause: .change, service: service.name,
+        deviations: [deviation], interrupts: container.state == .running)
+    }
+    steps.append(
+      Step(
+        .moveKey(from: old, to: place, address), cause: .change, service: service.name,
+        deviations: [deviation]))
+    if memory.instances[old.instance] != nil {
+      steps.append(Step(.forgetInstance(old.instance), cause: .change, service: service.name))
+    }
+    return .ready(
+      address,
+      steps: steps
+        + repairs(
+          service, place, observed.keys[old]?.value ?? KeyDirectory(secret: .whole(address)),
+          address))
+  }
+
+  func approves(_ kind: Approval.Kind) -> Bool {
+    memory.approvals.contains {
+      $0.kind == kind && $0.revision == desired.revision && observed.now < $0.expires
+    }
+  }
+
+  private func list(_ keys: [RetiredKey]) -> String {
+    keys.map { "\($0.id): \($0.address)" }.sorted().joined(separator: ", ")
+  }
+}

@@ -1,0 +1,185 @@
+public import OnionModel
+
+/// What to do on this host, now.
+///
+/// Pure: the same three values always give the same plan. `observed.now` is the only clock.
+public func plan(_ desired: Desired, from observed: Observed, knowing memory: Memory) -> Plan {
+  var planner = Planner(desired: desired, observed: observed, memory: memory)
+  return planner.run()
+}
+
+/// The work sheet of one planning.
+struct Planner {
+  let desired: Desired
+  let observed: Observed
+  let memory: Memory
+  var groups: [StepGroup] = []
+  var waiting: [Waiting] = []
+
+  init(desired: Desired, observed: Observed, memory: Memory) {
+    self.desired = desired
+    self.observed = observed
+    self.memory = memory
+  }
+
+  mutating func run() -> Plan {
+    var result = Plan(revision: desired.revision)
+    guard desired.revision != nil, let sight = clearSight() else {
+      result.waiting = waiting
+      return result
+    }
+    let removals = decideRemovals(sight)
+    planHost(sight)
+    for (instance, members) in instances {
+      planInstance(instance, members: members, removals: removals, sight: sight)
+    }
+    planStopped(sight)
+    planRemovals(removals, sight: sight)
+    planLeftovers(removals, sight: sight)
+    groups.removeAll { $0.steps.isEmpty }
+    result.groups = groups
+    result.waiting = waiting
+    result.removals = removals.addresses
+    result.settlesIdentity = !waiting.contains { Self.unsettling.contains($0.kind) }
+    return result
+  }
+
+  /// While one of these waits, the memory of what this host was given must not move on.
+  private static let unsettling: Set<Waiting.Kind> = [
+    .removals, .probableRename, .notMounted, .engineUnreachable, .engineForeign, .unknown,
+  ]
+
+  /// What must be known before anything at all may be decided.
+  struct Sight {
+    var engine: EngineIdentity
+    var containers: [ContainerObservation]
+    var pins: [ServiceName: OnionAddress]
+    var retired: [RetiredKey]
+  }
+
+  private mutating func clearSight() -> Sight? {
+    for (what, root, path) in [
+      ("key", observed.keyRoot, desired.layout.keys),
+      ("state", observed.stateRoot, desired.layout.state),
+    ] {
+      switch root {
+      case .present(memory.agent): continue
+      case .present(let other):
+        wait(
+          .notMounted,
+          "\(path) belongs to agent \(other), this is \(memory.agent): another disk is mounted there"
+        )
+      case .absent:
+        wait(
+          .notMounted,
+          "\(path) has no .onionkeeper/id: not set up, or the \(what) folder is not mounted")
+      case .unknown(let reason): wait(.notMounted, "\(path) cannot be read: \(reason)")
+      }
+      return nil
+    }
+    guard case .present(let engine) = observed.engine,
+      case .present(let containers) = observed.containers
+    else {
+      let reason = observed.engine.unknownReason ?? observed.containers.unknownReason ?? "no answer"
+      wait(.engineUnreachable, "the container engine does not answer: \(reason)")
+      return nil
+    }
+    if let pinned = memory.engine, pinned.id != engine.id || pinned.kind != engine.kind {
+      wait(
+        .engineForeign,
+        "\(engine.kind.rawValue) \(engine.id) answers, \(pinned.kind.rawValue) \(pinned.id) was pinned at"
+          + " set-up: `onionkeeper approve REVISION --engine` accepts it")
+      return nil
+    }
+    guard case .present(let pins) = observed.pins, case .present(let retired) = observed.retired
+    else {
+      let reason = observed.pins.unknownReason ?? observed.retired.unknownReason ?? "not there"
+      wait(.unknown, "pins and retired keys cannot be read: \(reason)")
+      return nil
+    }
+    return Sight(engine: engine, containers: containers, pins: pins, retired: retired)
+  }
+
+  mutating func wait(
+    _ kind: Waiting.Kind, service: ServiceName? = nil, instance: InstanceName? = nil,
+    _ message: String
+  ) {
+    waiting.append(Waiting(kind, service: service, instance: instance, message: message))
+  }
+
+  /// The desired services by instance, in order of name.
+  var instances: [(InstanceName, [OnionService])] {
+    Dictionary(
+      grouping: desired.services.filter { desired.stopped[$0.name] == nil }, by: \.instance
+    )
+    .sorted { $0.key < $1.key }
+    .map { ($0.key, $0.value) }
+  }
+
+  /// Image and networks: what the instances need.
+  private mutating func planHost(_ sight: Sight) {
+    guard !instances.isEmpty else { return }
+    var steps: [Step] = []
+    switch observed.image {
+    case .present: break
+    case .absent:
+      let deviation = Deviation("image", expected: desired.recipe.reference, observed: "absent")
+      let wasThere = memory.instances.values.contains {
+        $0.proven?.image == desired.recipe.reference
+      }
+      steps.append(
+        Step(
+          .buildImage(desired.recipe), cause: wasThere ? .drift : .change, deviations: [deviation]))
+    case .unknown(let reason):
+      wait(.imageMissing, "\(desired.recipe.reference) cannot be looked up: \(reason)")
+    }
+    for name in Set(instances.map { networkName($0.0, engine: sight.engine) }).sorted() {
+      guard case .absent? = observed.networks[name] else { continue }
+      let deviation = Deviation("network", expected: name, observed: "absent")
+      let wasThere = memory.instances.values.contains { $0.proven?.network == name }
+      steps.append(
+        Step(
+          .ensureNetwork(name: name), cause: wasThere ? .drift : .change, deviations: [deviation]))
+    }
+    groups.append(StepGroup(subject: .host, steps: steps))
+  }
+
+  /// Docker: one network with traffic between containers off. Podman has no such switch: a network per instance.
+  func networkName(_ instance: InstanceName, engine: EngineIdentity) -> String {
+    switch engine.kind {
+    case .docker: desired.layout.prefix
+    case .podman: desired.layout.containerName(instance)
+    }
+  }
+
+  /// Containers of ours that carry an instance: our agent's label, and an id that we remember or a defined name.
+  func containers(of instance: InstanceName, in sight: Sight) -> [ContainerObservation] {
+    let known = memory.instances[instance]?.containerIDs ?? []
+    return sight.containers.filter { container in
+      guard container.agent == memory.agent else { return false }
+      return known.contains(container.id) || container.instance == instance
+    }
+  }
+
+  /// Somebody else's container under our name.
+  func stranger(named name: String, in sight: Sight) -> ContainerObservation? {
+    sight.containers.first { $0.name == name && $0.agent != memory.agent }
+  }
+
+  /// Services whose last good definition might be more open than the rejected one: taken down, until it is mended.
+  private mutating func planStopped(_ sight: Sight) {
+    for (name, reason) in desired.stopped.sorted(by: { $0.key < $1.key }) {
+      let instance = memory.services[name] ?? InstanceName(name)
+      wait(.stopped, service: name, instance: instance, reason)
+      let steps = containers(of: instance, in: sight).map { container in
+        Step(
+          .removeContainer(instance, id: container.id), cause: .change, service: name,
+          deviations: [
+            Deviation("service", expected: "stopped: \(reason)", observed: "\(container.state)")
+          ],
+          interrupts: container.state == .running)
+      }
+      groups.append(StepGroup(subject: .instance(instance), steps: steps))
+    }
+  }
+}

@@ -1,0 +1,133 @@
+import OnionModel
+
+/// Services that this host was given and is no longer: what to put away, or why not yet.
+struct Removals {
+  /// In order of name, with the instance that carries it.
+  var services: [(name: ServiceName, instance: InstanceName)] = []
+  var addresses: [ServiceName: OnionAddress?] = [:]
+  /// Nothing is put away before a person says so.
+  var areHeld = false
+  /// The removed names, if the same revision also wants a new key: for the message of both.
+  var probableRenames: String?
+  var newServices: Set<ServiceName> = []
+
+  func isProbablyRenamed(_ service: ServiceName) -> Bool { newServices.contains(service) }
+}
+
+extension Planner {
+  /// Judged on what this host has, whatever moved: revision, host name, labels, branch, url.
+  mutating func decideRemovals(_ sight: Sight) -> Removals {
+    var removals = Removals()
+    let wanted = Set(desired.services.map(\.name)).union(desired.unsettled).union(
+      desired.stopped.keys)
+    let renamed = Set(desired.services.compactMap(\.formerly))
+    for (name, instance) in memory.services.sorted(by: { $0.key < $1.key })
+    where !wanted.contains(name) && !renamed.contains(name) {
+      removals.services.append((name, instance))
+      removals.addresses[name] = sight.pins[name]
+    }
+    guard !removals.services.isEmpty else { return removals }
+    let names = removals.services.map(\.name.text).joined(separator: ", ")
+    let gone = removals.services.count
+    let all = memory.services.count
+    let identityMoved = memory.identity.map { $0 != desired.identity } ?? false
+    let isBroad = gone == all || (gone * 2 > all && gone >= 3)
+    let isApproved = approves(.removals)
+    if !isApproved, identityMoved || (isBroad && !desired.removalsAnnounced) {
+      removals.areHeld = true
+      wait(
+        .removals,
+        "\(gone) of \(all) services would be removed (\(names))"
+          + (identityMoved ? " after the host's own name, labels or source changed" : "")
+          + ": `onionkeeper approve \(desired.revision?.text ?? "REVISION") --removals` lists and allows them"
+      )
+    }
+    let vanished = removals.services.filter {
+      memory.previouslyDefined.contains($0.name) && !desired.defined.contains($0.name)
+    }
+    let fresh = desired.services.filter { service in
+      !memory.previouslyDefined.contains(service.name) && service.key == .generate
+        && service.address == nil && service.formerly == nil && sight.pins[service.name] == nil
+        && memory.services[service.name] == nil
+    }
+    if !isApproved, !vanished.isEmpty, !fresh.isEmpty {
+      removals.areHeld = true
+      removals.probableRenames = vanished.map(\.name.text).joined(separator: ", ")
+      removals.newServices = Set(fresh.map(\.name))
+      wait(
+        .probableRename,
+        "this revision removes \(names) and wants a new key for"
+          + " \(fresh.map(\.name.text).joined(separator: ", ")): probably a rename, so both wait")
+    }
+    return removals
+  }
+
+  mutating func planRemovals(_ removals: Removals, sight: Sight) {
+    guard !removals.areHeld else { return }
+    for (name, instance) in removals.services {
+      if memory.paused.contains(name) {
+        wait(
+          .paused, service: name, instance: instance,
+          "its definition is gone, but it is paused by hand")
+        continue
+      }
+      planRemoval(name, instance, sight)
+    }
+  }
+
+  private mutating func planRemoval(_ name: ServiceName, _ instance: InstanceName, _ sight: Sight) {
+    let place = KeyPlace(instance: instance, service: name)
+    let deviation = Deviation("service \(name)", expected: "not on this host", observed: "here")
+    var steps: [Step] = []
+    let sharesInstance = desired.services.contains { $0.instance == instance }
+    if !sharesInstance {
+      steps += containers(of: instance, in: sight).map { container in
+        Step(
+          .removeContainer(instance, id: container.id), cause: .change, service: name,
+          deviations: [deviation], interrupts: container.state == .running)
+      }
+    }
+    switch observed.keys[place] ?? .absent {
+    case .unknown(let reason):
+      wait(
+        .unknown, service: name, instance: instance,
+        "its key directory cannot be read, so it is not put away: \(reason)")
+    case .absent: break
+    case .present(let directory):
+      steps.append(
+        Step(
+          .retireKey(place, directory.address), cause: .change, service: name,
+          deviations: [deviation]))
+    }
+    if !sharesInstance {
+      let network = networkName(instance, engine: sight.engine)
+      if sight.engine.kind == .podman, observed.networks[network]?.value?.isOurs == true {
+        steps.append(Step(.removeNetwork(name: network), cause: .change, service: name))
+      }
+      if observed.keys[place]?.unknownReason == nil {
+        steps.append(
+          Step(.forgetInstance(instance), cause: .change, service: name, deviations: [deviation]))
+      }
+    }
+    groups.append(StepGroup(subject: .instance(instance), steps: steps))
+  }
+
+  /// Containers that we remember making, of instances that nothing wants and no removal covers.
+  mutating func planLeftovers(_ removals: Removals, sight: Sight) {
+    let covered = Set(groups.map(\.subject))
+    let kept = Set(instances.map(\.0)).union(memory.services.values)
+    for instance in memory.instances.keys.sorted()
+    where !kept.contains(instance) && !covered.contains(.instance(instance)) {
+      let steps = containers(of: instance, in: sight).map { container in
+        Step(
+          .removeContainer(instance, id: container.id), cause: .change,
+          deviations: [Deviation("container", expected: "absent", observed: container.name)])
+      }
+      guard !steps.isEmpty else { continue }
+      groups.append(
+        StepGroup(
+          subject: .instance(instance),
+          steps: steps + [Step(.forgetInstance(instance), cause: .change)]))
+    }
+  }
+}
