@@ -1,0 +1,118 @@
+import OnionModel
+import Planning
+import Testing
+
+/// What a moved definition costs: a reload where that is enough, a restart where it must be, else a new container.
+struct ChangeTests {
+  struct Row: Sendable, CustomTestStringConvertible {
+    var what: String
+    var before: Access = .open
+    var change: @Sendable (inout OnionService) -> Void
+    var expected: [String]
+    var testDescription: String { what }
+  }
+
+  static let restart = ["writeFiles", "verifyConfiguration", "restartContainer", "prove"]
+
+  static let rows: [Row] = [
+    Row(
+      what: "a port", change: { $0.ports = [OnionPort(virtual: 81, target: .gateway(port: 8080))] },
+      expected: ["writeFiles", "reload"]),
+    Row(
+      what: "a client more", before: .clients([alice]),
+      change: { $0.access = .clients([alice, bob]) },
+      expected: ["repairKeys", "writeFiles", "reload"]),
+    Row(
+      what: "a client less", before: .clients([alice, bob]),
+      change: { $0.access = .clients([alice]) }, expected: ["repairKeys"] + restart),
+    Row(
+      what: "a client's key", before: .clients([alice]),
+      change: { $0.access = .clients([AuthorizedClient(name: "alice", key: bob.key)]) },
+      expected: ["repairKeys"] + restart),
+    Row(
+      what: "public to clients", change: { $0.access = .clients([alice]) },
+      expected: ["repairKeys"] + restart),
+    Row(
+      what: "clients to public", before: .clients([alice]), change: { $0.access = .open },
+      expected: ["repairKeys", "writeFiles", "reload"]),
+    Row(
+      what: "limits", change: { $0.limits.memory = 64 << 20 },
+      expected: DriftTests.recreated),
+    Row(what: "paused", change: { $0.isPaused = true }, expected: []),
+  ]
+
+  @Test(arguments: rows) func costs(_ row: Row) {
+    var blog = service("blog", access: row.before)
+    var scene = Scene([blog, service("forum")])
+    row.change(&blog)
+    scene.desired.services = [blog, service("forum")]
+    #expect(words(scene.plan) == row.expected)
+    #expect(scene.plan.steps.allSatisfy { $0.cause == .change && $0.service == blog.name })
+    #expect(scene.findings.isEmpty)
+  }
+
+  @Test func freshServiceIsPlannedWhole() {
+    let blog = service("blog", access: .clients([alice]))
+    var scene = Scene([blog])
+    scene.forget(blog)
+    scene.observed.image = .absent
+    scene.observed.networks["onionkeeper"] = .absent
+    scene.observed.folders[blog.instance] = .absent
+    #expect(
+      words(scene.plan) == [
+        "buildImage", "ensureNetwork", "generateKey", "writeFiles", "verifyConfiguration",
+        "createContainer", "startContainer", "prove",
+      ])
+    #expect(scene.findings.isEmpty)
+  }
+
+  @Test func aNewContainerThatFailsGoesBackToThePreviousOne() throws {
+    var blog = service("blog")
+    var scene = Scene([blog])
+    blog.limits.pids = 32
+    scene.desired.services = [blog]
+    let group = try #require(scene.plan.groups.first)
+    let previous = try #require(scene.memory.instances[blog.instance]?.proven)
+    #expect(group.fallback.contains { $0.action == .createContainer(previous) })
+    let digest = scene.specification(blog)?.digest
+    scene.memory.instances[blog.instance]?.failedSpecification = digest
+    scene.memory.instances[blog.instance]?.retryAt = Scene.now.adding(seconds: 300)
+    #expect(scene.plan.isEmpty)
+    #expect(scene.plan.waiting.map(\.kind) == [.backoff])
+  }
+
+  @Test func unixTargetWaitsForItsDirectory() {
+    let blog = service("blog", target: .unixSocket("/run/onion-targets/app/app.sock"))
+    var scene = Scene([blog])
+    scene.observed.containers = .present([])
+    scene.observed.socketDirectories = ["/run/onion-targets/app": .absent]
+    #expect(scene.plan.isEmpty)
+    #expect(scene.plan.waiting.map(\.kind) == [.targetMissing])
+  }
+
+  @Test func heldServiceThatRunsOpenIsStopped() {
+    var blog = service("blog")
+    var scene = Scene([blog])
+    blog.access = .clients([alice])
+    scene.desired.services = [blog]
+    scene.changeKey(blog) { $0.secret = .missing }
+    #expect(words(scene.plan) == ["removeContainer"])
+  }
+
+  @Test func eachInstanceHasCategoriesOfItsOwnForLife() {
+    let services = (0..<40).map { service("s\($0)") }
+    var scene = Scene(services)
+    scene.observed.hasSELinux = true
+    scene.observed.containers = .present([])
+    scene.memory.instances = [:]
+    let levels = scene.plan.steps.compactMap { step -> String? in
+      if case .createContainer(let specification) = step.action {
+        specification.label?.level
+      } else {
+        nil
+      }
+    }
+    #expect(levels.count == 40)
+    #expect(Set(levels).count == 40)
+  }
+}
