@@ -10,7 +10,8 @@ let settings: [SwiftSetting] = [
 ]
 
 func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+  .target(
+    name: name, dependencies: dependencies, exclude: ["README.md"], swiftSettings: settings)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = [])
@@ -25,11 +26,8 @@ let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto"
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
-let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let arguments: Target.Dependency = .product(
   name: "ArgumentParser", package: "swift-argument-parser")
-let lifecycle: Target.Dependency = .product(
-  name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 
 let package = Package(
@@ -39,7 +37,6 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
@@ -50,7 +47,7 @@ let package = Package(
       name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CGit2", pkgConfig: "libgit2", providers: [.apt(["libgit2-dev"])]),
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
-    .target(name: "CLinux", cSettings: [.treatAllWarnings(as: .error)]),
+    .target(name: "CLinux", exclude: ["README.md"], cSettings: [.treatAllWarnings(as: .error)]),
     // Values and pure functions.
     library("OnionModel", [crypto]),
     library("Definitions", ["CYAML", "OnionModel"]),
@@ -70,14 +67,14 @@ let package = Package(
     library(
       "Keeping",
       [
-        "Definitions", "Engine", "Executing", "GitSource", "Journaling", "KeyStore", "OnionModel",
-        "Planning", "Reporting", "SELinux", "TorRuntime", "Transport", lifecycle, logging,
-        signals, subprocess,
+        "Definitions", "Descriptors", "Engine", "Executing", "GitSource", "Journaling", "KeyStore",
+        "OnionModel", "Planning", "Reporting", "SELinux", "TorRuntime", "Transport", signals,
+        subprocess,
       ]),
     .executableTarget(
       name: "onionkeeper",
       dependencies: [
-        "Definitions", "Executing", "Journaling", "Keeping", "OnionModel", arguments, logging,
+        "Definitions", "Journaling", "Keeping", "OnionModel", arguments,
       ],
       swiftSettings: settings),
     .executableTarget(

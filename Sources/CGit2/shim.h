@@ -46,6 +46,7 @@ typedef struct cgit2_stream {
   char *_Nullable host;
   char *_Nullable port;
   int s;
+  void *_Nullable transfer; // ours: the conversation that the stream belongs to, retained
 } cgit2_stream;
 
 #endif

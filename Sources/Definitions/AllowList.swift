@@ -1,0 +1,89 @@
+public import OnionModel
+
+/// What this host's owner lets targets be: `allow.targets` of the host file. It has no default: empty allows nothing.
+public struct AllowList: Sendable {
+  private enum Entry: Hashable, Sendable {
+    case gateway
+    case network(IPNetwork)
+    case unix(glob: String)
+    /// Read and kept for the day that container targets are supported.
+    case container(glob: String)
+  }
+
+  private let entries: [Entry]
+  private let forbidden: ForbiddenPlaces
+
+  static let forms = "host, 192.0.2.0/24, 2001:db8::/32, unix:/run/app/*, container:web-*"
+
+  /// The rule for one entry of `allow.targets`.
+  public static let rule = TextRule(noun: "an entry of allow.targets", allowed: forms) { text in
+    do throws(TextProblem) {
+      _ = try entry(text)
+      return nil
+    } catch { return error }
+  }
+
+  /// - Parameters:
+  ///   - entries: as written in the host file.
+  ///   - ownPaths: absolute paths of this agent's own (key and state directories, sockets): never allowed.
+  /// - Throws: the first entry's problem; `AllowList.rule` finds them one by one.
+  public init(_ entries: [String], ownPaths: [String] = []) throws(TextProblem) {
+    var read: [Entry] = []
+    for text in entries { read.append(try AllowList.entry(text)) }
+    self.entries = read
+    forbidden = ForbiddenPlaces.standard.adding(own: ownPaths)
+  }
+
+  /// Why `target` may not be on this host, naming the rule; `nil` if it may.
+  public func refusal(of target: Target) -> String? {
+    switch target {
+    case .gateway:
+      return entries.contains(.gateway) ? nil : missing(target, "host")
+    case .address(let text, _):
+      guard let address = IPAddress(text) else { return "target \(target) is no address" }
+      let isAllowed = entries.contains {
+        if case .network(let network) = $0 { network.contains(address) } else { false }
+      }
+      return isAllowed ? nil : missing(target, "\(address.text)/\(address.bytes.count * 8)")
+    case .unixSocket(let path):
+      if let socket = target.socket, let reason = forbidden.refusal(directory: socket.directory) {
+        return "target \(target) is never allowed: \(reason)"
+      }
+      let isAllowed = entries.contains {
+        if case .unix(let glob) = $0 {
+          globMatches(glob, path, separator: UInt8(ascii: "/"))
+        } else {
+          false
+        }
+      }
+      return isAllowed ? nil : missing(target, "unix:\(path)")
+    }
+  }
+
+  private func missing(_ target: Target, _ entry: String) -> String {
+    "target \(target) is not in allow.targets: add \"\(entry)\" to allow it"
+  }
+
+  private static func entry(_ text: String) throws(TextProblem) -> Entry {
+    if text == "host" { return .gateway }
+    if text.hasPrefix("unix:") {
+      let glob = String(text.dropFirst(5))
+      try TargetText.checkPath(glob, what: "unix:", alsoAllowed: "*?")
+      return .unix(glob: glob)
+    }
+    if text.hasPrefix("container:") {
+      let glob = String(text.dropFirst(10))
+      let letters = Array(
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-*?".utf8)
+      guard (1...255).contains(glob.utf8.count), glob.utf8.allSatisfy(letters.contains) else {
+        throw .notOne
+      }
+      return .container(glob: glob)
+    }
+    guard let network = IPNetwork(text) else { throw .notOne }
+    guard network.isExact else {
+      throw .because("\(excerpt(text)) has bits behind its length (\(network.text))")
+    }
+    return .network(network)
+  }
+}

@@ -1,0 +1,231 @@
+public import OnionModel
+
+/// The host that definitions are resolved for: from its host file.
+public struct HostContext: Sendable {
+  public var name: HostName
+  public var labels: [String: String]
+  public var allow: AllowList
+  /// `allow.services`
+  public var serviceLimit: Int
+
+  public init(name: HostName, labels: [String: String], allow: AllowList, serviceLimit: Int = 500) {
+    self.name = name
+    self.labels = labels
+    self.allow = allow
+    self.serviceLimit = serviceLimit
+  }
+}
+
+/// What a revision comes to on one host.
+public struct HostDefinitions: Hashable, Sendable {
+  /// What became of a service whose definition was not accepted as it stands.
+  public enum Fallback: String, Hashable, Sendable, Codable {
+    case lastGood, stopped, notStarted
+  }
+
+  /// A service of this host that is not as its file says.
+  public struct Rejection: Hashable, Sendable {
+    public var fallback: Fallback
+    public var diagnostics: [Diagnostic]
+  }
+
+  /// What runs here, in order of name: valid definitions, or last good ones.
+  public var services: [OnionService] = []
+  /// Must not run, and why.
+  public var stopped: [ServiceName: String] = [:]
+  /// Defined here or perhaps here, without a usable definition: not started, and no removal either.
+  public var unsettled: Set<ServiceName> = []
+  /// Every service that the revision defines, on whatever host.
+  public var defined: Set<ServiceName> = []
+  /// What to remember for the next resolution, on whatever host. Replace the old one whole: it is narrower where a
+  /// rejected file withdrew a client, and it forgets what is no longer defined.
+  public var lastGood: [ServiceName: Definition] = [:]
+  /// By service, those of this host.
+  public var rejections: [ServiceName: Rejection] = [:]
+  /// Errors that arise on this host only (its `allow`, its last good definitions), in order of file and place.
+  public var diagnostics: [Diagnostic] = []
+}
+
+/// Resolves a revision that is not refused for one host: "what is wrong stays where it is wrong" (product.md §2).
+///
+/// - A valid definition that this host allows is taken, and becomes the last good one.
+/// - A rejected one (invalid, in conflict, not allowed here) leaves its service at the last good one, unless that
+///   might be more open than what the rejected file wants: then it is stopped, or clients are withdrawn.
+/// - Without a last good one it is not started.
+public func resolve(
+  _ reading: RevisionReading, lastGood: [ServiceName: Definition], host: HostContext
+) -> HostDefinitions {
+  var resolver = Resolver(reading: reading, lastGood: lastGood, host: host)
+  return resolver.resolve()
+}
+
+private struct Resolver {
+  let reading: RevisionReading
+  let lastGood: [ServiceName: Definition]
+  let host: HostContext
+  private var result = HostDefinitions()
+  private var running: [ServiceName: OnionService] = [:]
+  /// Services of `running` whose new definition was taken.
+  private var taken: [ServiceName: Definition] = [:]
+
+  init(reading: RevisionReading, lastGood: [ServiceName: Definition], host: HostContext) {
+    self.reading = reading
+    self.lastGood = lastGood
+    self.host = host
+  }
+
+  mutating func resolve() -> HostDefinitions {
+    result.defined = Set(reading.services.keys)
+    for name in result.defined.sorted() {
+      switch reading.services[name] {
+      case .valid(let definition): consider(definition)
+      case .invalid(let diagnostics, let part):
+        fallBack(name, part, diagnostics)
+      case nil: break
+      }
+    }
+    keepWithinLimit()
+    while let (definition, other) = addressClash() {
+      let message = "is still that of \(other), which stays at its last good definition"
+      reject(definition, [definition.error(definition.addressPlace, "address", message)])
+    }
+    result.services = running.values.sorted { $0.name < $1.name }
+    result.diagnostics = result.diagnostics.sortedByPlace()
+    return result
+  }
+
+  private func isHere(_ hosts: HostSelector) -> Bool {
+    hosts.matches(host.name, labels: host.labels)
+  }
+
+  private mutating func consider(_ definition: Definition) {
+    let name = definition.name
+    guard isHere(definition.hosts) else {
+      result.lastGood[name] = definition
+      return
+    }
+    let refusals = refusals(of: definition)
+    guard refusals.isEmpty else {
+      reject(definition, refusals)
+      return
+    }
+    result.lastGood[name] = definition
+    running[name] = definition.service
+    taken[name] = definition
+  }
+
+  /// What this host's `allow` says against a definition.
+  private func refusals(of definition: Definition) -> [Diagnostic] {
+    definition.service.ports.enumerated().compactMap { index, port in
+      host.allow.refusal(of: port.target).map { message in
+        let place =
+          definition.targetPlaces.indices.contains(index) ? definition.targetPlaces[index] : nil
+        return definition.error(place, "ports[\(index)].target", message)
+      }
+    }
+  }
+
+  /// Rejects a definition that is valid by itself, for what this host says of it.
+  private mutating func reject(_ definition: Definition, _ diagnostics: [Diagnostic]) {
+    running[definition.name] = nil
+    taken[definition.name] = nil
+    result.lastGood[definition.name] = nil
+    result.diagnostics += diagnostics
+    fallBack(
+      definition.name, RejectedPart(definition), (definition.warnings + diagnostics).sortedByPlace()
+    )
+  }
+
+  private mutating func fallBack(
+    _ name: ServiceName, _ part: RejectedPart, _ diagnostics: [Diagnostic]
+  ) {
+    func note(_ fallback: HostDefinitions.Fallback) {
+      result.rejections[name] = .init(fallback: fallback, diagnostics: diagnostics)
+    }
+    guard let last = lastGood[name] else {
+      if part.hosts.map(isHere) ?? true {
+        result.unsettled.insert(name)
+        note(.notStarted)
+      }
+      return
+    }
+    let narrowed = last.narrowed(by: part)
+    result.lastGood[name] = narrowed
+    guard isHere(last.hosts) else {
+      if let hosts = part.hosts, isHere(hosts) {
+        result.unsettled.insert(name)
+        note(.notStarted)
+      }
+      return
+    }
+    if let reason = narrowed.refusal(by: part) ?? refusals(of: last).first?.message {
+      result.stopped[name] = reason
+      note(.stopped)
+    } else if let service = narrowed.effective {
+      running[name] = service
+      note(.lastGood)
+    }
+  }
+
+  /// `allow.services`: those that were accepted before come first, then by name.
+  private mutating func keepWithinLimit() {
+    guard running.count > host.serviceLimit else { return }
+    let count = running.count
+    let order = running.keys.sorted {
+      let (left, right) = (lastGood[$0] != nil, lastGood[$1] != nil)
+      return left == right ? $0 < $1 : left
+    }
+    for name in order.dropFirst(host.serviceLimit) {
+      guard let definition = result.lastGood[name] else { continue }
+      let message =
+        "\(count) services name this host, and allow.services is \(host.serviceLimit):"
+        + " this one does not run"
+      let error = definition.error(definition.hostsPlace, "hosts", message)
+      running[name] = nil
+      taken[name] = nil
+      if lastGood[name] == nil {
+        result.lastGood[name] = nil
+        result.unsettled.insert(name)
+      } else {
+        result.stopped[name] = message
+      }
+      result.diagnostics.append(error)
+      result.rejections[name] = .init(
+        fallback: lastGood[name] == nil ? .notStarted : .stopped, diagnostics: [error])
+    }
+  }
+
+  /// A newly taken definition whose address a service has that stays at its last good one.
+  private func addressClash() -> (Definition, ServiceName)? {
+    for (name, service) in running.sorted(by: { $0.key < $1.key }) where taken[name] == nil {
+      guard let address = service.address else { continue }
+      if let other = taken.values.filter({ $0.service.address == address }).min(by: {
+        $0.name < $1.name
+      }) {
+        return (other, name)
+      }
+    }
+    return nil
+  }
+}
+
+extension Definition {
+  /// This last good definition less the clients that a rejected later one no longer lists.
+  fileprivate func narrowed(by part: RejectedPart) -> Definition {
+    guard part.openness != .provenPublic, let listed = part.listedKeys else { return self }
+    return withdrawing(Set(service.access.clients.map(\.key)).subtracting(listed))
+  }
+
+  /// Why this last good definition may be more open than a rejected later one; `nil` if it is not.
+  fileprivate func refusal(by part: RejectedPart) -> String? {
+    switch service.access {
+    case .open:
+      if part.openness == .provenPublic { return nil }
+      return "its file is rejected and does not prove that it is public, as the last good one is"
+        + " (mend \(file))"
+    case .clients:
+      if effective != nil { return nil }
+      return "its file is rejected and lists none of the last good one's clients (mend \(file))"
+    }
+  }
+}

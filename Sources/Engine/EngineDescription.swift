@@ -1,0 +1,110 @@
+public import OnionModel
+import Transport
+
+/// What an engine says of itself.
+public struct EngineDescription: Hashable, Sendable {
+  /// Kind, version and an identifier that stays: Docker's own; for Podman, whose own is new at each call, the path of
+  /// its storage.
+  public var identity: EngineIdentity
+  public var apiVersion: APIVersion
+  /// The engine does not run as root: users inside are others outside.
+  public var isRootless: Bool
+  /// Docker's `--userns-remap`: the same.
+  public var remapsUsers: Bool
+  /// The engine labels its containers.
+  public var hasSELinux: Bool
+  /// The engine confines containers by a seccomp profile of its own.
+  public var hasSeccomp: Bool
+  /// Where it keeps its data; on a host with remapped users it ends in `/UID.GID`.
+  public var dataRoot: String
+
+  /// By name, what Onionkeeper does not work with; empty is good.
+  public var refusals: [String] {
+    var names: [String] = []
+    if isRootless { names.append("a rootless engine") }
+    if remapsUsers { names.append("remapped users (userns-remap)") }
+    if !hasSeccomp { names.append("an engine without seccomp") }
+    return names
+  }
+
+  static func ask(_ calls: EngineCalls) async throws(EngineError) -> EngineDescription {
+    let ping = try await calls.call(EngineCall("GET", "/_ping"))
+    let version = try await calls.decode(VersionWire.self, EngineCall("GET", "/version"))
+    let info = try await calls.decode(InfoWire.self, EngineCall("GET", "/info"))
+    return try EngineDescription(
+      isPodman: ping.headers["Libpod-Api-Version"] != nil, version: version, info: info)
+  }
+
+  private init(isPodman: Bool, version: VersionWire, info: InfoWire) throws(EngineError) {
+    let announced = "\(version.minAPIVersion ?? version.apiVersion) to \(version.apiVersion)"
+    guard let highest = APIVersion(version.apiVersion),
+      let lowest = APIVersion(version.minAPIVersion ?? version.apiVersion)
+    else {
+      throw EngineError(
+        .malformed, operation: "GET /version", message: "ApiVersion is not a version")
+    }
+    guard let agreed = APIVersion.agreed(lowest: lowest, highest: highest) else {
+      throw EngineError(
+        .unsupported, operation: "GET /version",
+        message: "the engine speaks API \(announced.prefix(40)); "
+          + "\(APIVersion.oldest) to \(APIVersion.newest) is needed")
+    }
+    let isPodman =
+      isPodman || (version.components ?? []).contains { $0.name == "Podman Engine" }
+    if isPodman, !Self.isRecentPodman(version.version) {
+      throw EngineError(
+        .unsupported, operation: "GET /version",
+        message: "Podman \(version.version.prefix(40)); 4.3 or later is needed")
+    }
+    let options = info.securityOptions ?? []
+    identity = EngineIdentity(
+      kind: isPodman ? .podman : .docker, version: String(version.version.prefix(80)),
+      id: isPodman ? "podman:\(info.dockerRootDir)" : info.id)
+    apiVersion = agreed
+    isRootless = info.rootless == true || options.contains { $0.hasPrefix("name=rootless") }
+    remapsUsers = options.contains { $0.hasPrefix("name=userns") }
+    hasSELinux = options.contains { $0.hasPrefix("name=selinux") }
+    hasSeccomp = options.contains { $0.hasPrefix("name=seccomp") && !$0.hasSuffix("unconfined") }
+    dataRoot = info.dockerRootDir
+  }
+
+  private static func isRecentPodman(_ version: String) -> Bool {
+    let numbers = version.split(whereSeparator: { $0 == "." || $0 == "-" }).prefix(2).map { Int($0) }
+    guard numbers.count == 2, let major = numbers[0], let minor = numbers[1] else { return false }
+    return (major, minor) >= (4, 3)
+  }
+}
+
+private struct VersionWire: Decodable {
+  struct Component: Decodable {
+    var name: String
+    enum CodingKeys: String, CodingKey { case name = "Name" }
+  }
+
+  var version: String
+  var apiVersion: String
+  var minAPIVersion: String?
+  var components: [Component]?
+
+  enum CodingKeys: String, CodingKey {
+    case version = "Version"
+    case apiVersion = "ApiVersion"
+    case minAPIVersion = "MinAPIVersion"
+    case components = "Components"
+  }
+}
+
+private struct InfoWire: Decodable {
+  var id: String
+  var dockerRootDir: String
+  var securityOptions: [String]?
+  /// Podman only.
+  var rootless: Bool?
+
+  enum CodingKeys: String, CodingKey {
+    case id = "ID"
+    case dockerRootDir = "DockerRootDir"
+    case securityOptions = "SecurityOptions"
+    case rootless = "Rootless"
+  }
+}

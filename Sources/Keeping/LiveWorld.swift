@@ -1,0 +1,193 @@
+import Engine
+public import Executing
+import KeyStore
+public import OnionModel
+import SELinux
+import TorRuntime
+import Transport
+
+/// This host: its engine, its key directories, its tors. One of the two true conformers of `World`.
+public actor LiveWorld: World {
+  /// Tors that are asked at once: each takes a thread while it is.
+  private static let questionsAtOnce = 16
+
+  let layout: AgentLayout
+  let agent: AgentID
+  let socket: String
+  let keys: KeyRoot
+  let folders: InstanceFolders
+  let http: HTTPClient
+  let look = ContainerLook()
+  let log: @Sendable (String) -> Void
+  private var connected: EngineClient?
+
+  init(
+    layout: AgentLayout, agent: AgentID, socket: String, keys: KeyRoot, http: HTTPClient,
+    log: @escaping @Sendable (String) -> Void
+  ) {
+    self.layout = layout
+    self.agent = agent
+    self.socket = socket
+    self.keys = keys
+    self.http = http
+    self.log = log
+    folders = InstanceFolders(stateRoot: layout.state)
+  }
+
+  /// The engine, asked who it is after each silence: another one may answer at the same socket.
+  func engine() async throws(EngineError) -> EngineClient {
+    if let connected { return connected }
+    let client = try await EngineClient.connect(socket: socket, http: http)
+    if let refusal = client.description.refusals.first {
+      throw EngineError(
+        .unsupported, operation: "connect", message: "\(refusal) is not supported yet")
+    }
+    connected = client
+    return client
+  }
+
+  func forgetEngine() { connected = nil }
+
+  // MARK: Observing
+
+  public func observe(_ desired: Desired, _ memory: Memory) async -> Observed {
+    let hasSELinux = Self.hasSELinux()
+    var observed = Observed(
+      now: wallTime(), keyRoot: KeyRoot.marker(layout.keys),
+      stateRoot: RootMarker.read(layout.state), engine: .unknown("not asked"),
+      containers: .unknown("not asked"), image: .unknown("not asked"),
+      pins: .unknown("not read"), retired: .unknown("not read"), hasSELinux: hasSELinux)
+    guard observed.keyRoot.value == agent, observed.stateRoot.value == agent else {
+      return observed
+    }
+    let instances = Set(desired.services.map(\.instance)).union(memory.services.values)
+      .union(memory.instances.keys)
+    await observeKeys(desired, memory, &observed)
+    for instance in instances {
+      observed.folders[instance] = folders.observe(
+        instance, owner: observed.torOwner, label: label(of: instance, memory, hasSELinux))
+    }
+    for directory in Set(
+      desired.services.flatMap(\.ports).compactMap { $0.target.socket?.directory })
+    {
+      observed.socketDirectories[directory] = HostFolders.observe(directory)
+    }
+    await observeEngine(desired, memory, instances, &observed)
+    await observeTors(&observed)
+    return observed
+  }
+
+  private static func hasSELinux() -> Bool {
+    do { return try SELinuxMode.detect().isOn } catch { return true }
+  }
+
+  private func label(
+    of instance: InstanceName, _ memory: Memory, _ hasSELinux: Bool
+  ) -> ContainerLabel? {
+    guard hasSELinux, let level = memory.instances[instance]?.level else { return nil }
+    return ContainerLabel(type: "container_t", level: level)
+  }
+
+  private func observeKeys(
+    _ desired: Desired, _ memory: Memory, _ observed: inout Observed
+  ) async {
+    var places = Set(
+      desired.services.map { KeyPlace(instance: $0.instance, service: $0.name) })
+    for (service, instance) in memory.services {
+      places.insert(KeyPlace(instance: instance, service: service))
+    }
+    for service in desired.services {
+      guard let old = service.formerly else { continue }
+      places.insert(KeyPlace(instance: memory.services[old] ?? InstanceName(old), service: old))
+    }
+    var labels: [InstanceName: ContainerLabel] = [:]
+    for place in places {
+      labels[place.instance] = label(of: place.instance, memory, observed.hasSELinux)
+    }
+    observed.keys = await keys.observe(places, owner: observed.torOwner, labels: labels)
+    observed.pins = await keys.pins()
+    observed.retired = await keys.retired()
+  }
+
+  private func observeEngine(
+    _ desired: Desired, _ memory: Memory, _ instances: Set<InstanceName>, _ observed: inout Observed
+  ) async {
+    do throws(EngineError) {
+      let engine = try await engine()
+      observed.engine = .present(engine.description.identity)
+      let names = Set(instances.map { layout.containerName($0) })
+      let sight = try await look.look(engine, agent: agent, names: names)
+      observed.containers = .present(sight.containers)
+      for instance in instances {
+        let folder = layout.keyFolder(instance)
+        let users = sight.summaries.filter {
+          $0.state == .running && $0.labels[ContainerLabelKey.agent] != agent.text
+            && $0.reaches(folder, below: layout.keys)
+        }
+        if !users.isEmpty { observed.keyUsers[instance] = users.map(\.name).sorted() }
+      }
+      try await observeSurroundings(engine, desired, memory, instances, &observed)
+    } catch {
+      connected = nil
+      observed.engine = .unknown(error.description)
+      observed.containers = .unknown(error.description)
+    }
+  }
+
+  /// Image and networks: what containers are made of and with.
+  private func observeSurroundings(
+    _ engine: EngineClient, _ desired: Desired, _ memory: Memory, _ instances: Set<InstanceName>,
+    _ observed: inout Observed
+  ) async throws(EngineError) {
+    let image = try await engine.image(desired.recipe.reference)
+    observed.image =
+      image.map { .present(ImageObservation(id: $0.id, reference: desired.recipe.reference)) }
+      ?? .absent
+    let previous = Set(memory.instances.values.compactMap { $0.proven?.image })
+    for reference in previous.union([desired.recipe.reference]) {
+      let isHere =
+        reference == desired.recipe.reference
+        ? image != nil : try await engine.image(reference) != nil
+      if isHere { observed.images.insert(reference) }
+    }
+    var names: Set<String> = []
+    switch engine.description.identity.kind {
+    case .docker: names = instances.isEmpty ? [] : [layout.prefix]
+    case .podman: names = Set(instances.map { layout.containerName($0) })
+    }
+    for name in names {
+      do {
+        let network = try await engine.network(name, agent: agent)
+        observed.networks[name] = network.map { .present($0) } ?? .absent
+      } catch  where error.code == .malformed {
+        observed.networks[name] = .unknown(error.description)
+      }
+    }
+  }
+
+  private func observeTors(_ observed: inout Observed) async {
+    let running = (observed.containers.value ?? []).filter {
+      $0.state == .running && $0.agent == agent && $0.proof.value != nil
+    }.compactMap(\.instance)
+    let owner = observed.torOwner
+    let folders = folders
+    let answers = await withTaskGroup(of: (InstanceName, Observation<TorObservation>).self) {
+      group in
+      var answers: [(InstanceName, Observation<TorObservation>)] = []
+      for (index, instance) in running.enumerated() {
+        if index >= Self.questionsAtOnce, let answer = await group.next() { answers.append(answer) }
+        group.addTask {
+          do throws(ControlError) {
+            let client = ControlClient(run: folders.run(of: instance), owner: owner)
+            return (instance, .present(try await client.observe()))
+          } catch {
+            return (instance, .unknown(error.description))
+          }
+        }
+      }
+      for await answer in group { answers.append(answer) }
+      return answers
+    }
+    for (instance, answer) in answers { observed.tors[instance] = answer }
+  }
+}

@@ -1,0 +1,114 @@
+import Engine
+import Executing
+import KeyStore
+public import OnionModel
+import TorRuntime
+
+extension LiveWorld {
+  public func perform(_ step: Step) async throws(StepFailure) -> StepEffect {
+    do {
+      return try await carryOut(step.action)
+    } catch let failure as StepFailure {
+      throw failure
+    } catch let error as EngineError {
+      if error.code == .unreachable || error.code == .timeout { forgetEngine() }
+      throw StepFailure(error)
+    } catch let error as KeyStoreError {
+      throw StepFailure(error)
+    } catch let error as FolderError {
+      throw StepFailure(error)
+    } catch let error as ControlError {
+      throw StepFailure(error)
+    } catch {
+      throw StepFailure(code: "unexpected", message: "\(error)")
+    }
+  }
+
+  private func carryOut(_ action: Action) async throws -> StepEffect {
+    switch action {
+    case .generateKey, .pin, .repairKeys, .retireKey, .restoreKey, .moveKey:
+      return try await carryOutKeys(action)
+    case .buildImage(let recipe):
+      let workshop = ImageWorkshop(
+        engine: try await engine(), folder: "\(layout.state)/images", progress: log)
+      return .built(imageID: try await workshop.build(recipe))
+    case .ensureNetwork(let name):
+      _ = try await engine().ensureNetwork(name, agent: agent)
+    case .removeNetwork(let name):
+      try await engine().removeNetwork(name, agent: agent)
+    case .forgetInstance(let instance):
+      guard try await engine().inspect(layout.containerName(instance)) == nil else {
+        throw StepFailure(code: "container.present", message: "\(instance) still has a container")
+      }
+      try folders.remove(instance)
+    default: return try await carryOutInstance(action)
+    }
+    return .none
+  }
+
+  private func carryOutKeys(_ action: Action) async throws -> StepEffect {
+    switch action {
+    case .generateKey(let place, let owner, let access, let label):
+      return .generated(
+        try await keys.generate(place, owner: owner, access: access, label: label))
+    case .pin(let service, let address, let place):
+      try await keys.pin(service, address, at: place)
+    case .repairKeys(let place, let wish):
+      try await keys.repair(place, wish, now: wallTime())
+    case .retireKey(let place, let address):
+      return .retired(id: try await keys.retire(place, address, now: wallTime()))
+    case .restoreKey(let id, let place, let address):
+      try await keys.restore(id, to: place, address, owner: TorLayout.user)
+    case .moveKey(let old, let place, let address):
+      try await keys.move(from: old, to: place, address, owner: TorLayout.user)
+    default: break
+    }
+    return .none
+  }
+
+  private func carryOutInstance(_ action: Action) async throws -> StepEffect {
+    let work = ContainerWork(
+      engine: try await engine(), agent: agent, layout: layout, torOwner: TorLayout.user,
+      folders: folders, look: look)
+    switch action {
+    case .writeFiles(let configuration, let network, let owner, let label):
+      let files = try await render(configuration, network).files
+      try folders.write(files, instance: configuration.instance, owner: owner, label: label)
+    case .verifyConfiguration(let specification): try await work.verify(specification)
+    case .createContainer(let specification): return try await work.create(specification)
+    case .startContainer(_, let name): try await work.start(name)
+    case .restartContainer(_, let name): try await work.restart(name)
+    case .unpauseContainer(_, let id): try await work.unpause(id)
+    case .renameContainer(_, let id, let name): try await work.rename(id, to: name)
+    case .removeContainer(_, let id): try await work.remove(id)
+    case .takeDown(_, let id): try await work.remove(id)
+    case .updateLimits(let specification, let id): try await work.update(specification, id)
+    case .reload(let configuration, let network):
+      let (files, options) = try await render(configuration, network)
+      try await ControlClient(run: folders.run(of: configuration.instance), owner: TorLayout.user)
+        .reload(torrc: files.torrc, expecting: options)
+      return .reloaded(torrc: sha256(files.torrc))
+    case .prove(let specification, let configuration, let network),
+      .adoptContainer(let specification, let configuration, let network, _):
+      let (files, options) = try await render(configuration, network)
+      return try await work.prove(specification, options, torrc: sha256(files.torrc))
+    default: break
+    }
+    return .none
+  }
+
+  /// The files with the gateway's address as the network has it now.
+  private func render(
+    _ configuration: InstanceConfiguration, _ network: String
+  ) async throws -> (files: InstanceFiles, options: [String]) {
+    let gateway = try await engine().network(network, agent: agent)?.gateway
+    guard let files = configuration.files(gateway: gateway),
+      let options = configuration.serviceOptions(gateway: gateway)
+    else {
+      throw StepFailure(
+        code: "network.missing",
+        message: "network \(network) is not there, so the gateway's address is not known")
+    }
+    return (files, options)
+  }
+}

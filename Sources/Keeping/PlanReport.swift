@@ -1,0 +1,109 @@
+import Journaling
+public import OnionModel
+
+/// A plan for people and programs: what `plan` prints and `--json` gives.
+public struct PlanReport: Encodable, Sendable {
+  public struct StepReport: Encodable, Sendable {
+    public var action: String
+    public var cause: Cause
+    public var service: ServiceName?
+    /// One readable line.
+    public var text: String
+    public var deviations: [Deviation]
+  }
+
+  public struct GroupReport: Encodable, Sendable {
+    /// `host`, or the instance's name.
+    public var subject: String
+    public var steps: [StepReport]
+    /// What is done instead if the new container fails its proof.
+    public var fallback: [StepReport]
+  }
+
+  public struct WaitingReport: Encodable, Sendable {
+    public var kind: String
+    public var service: ServiceName?
+    public var instance: InstanceName?
+    public var message: String
+  }
+
+  public var revision: CommitID?
+  /// The plan is for a commit that was fetched and trusted, and is not accepted yet.
+  public var isCandidate: Bool
+  public var groups: [GroupReport]
+  public var waiting: [WaitingReport]
+  /// Services that this host would put away.
+  public var removals: [ServiceName]
+  public var diagnostics: [Diagnostic]
+  public var sourceTrouble: String?
+
+  public init(
+    _ plan: Plan, isCandidate: Bool, diagnostics: [Diagnostic], sourceTrouble: String?
+  ) {
+    revision = plan.revision
+    self.isCandidate = isCandidate
+    groups = plan.groups.map { group in
+      GroupReport(
+        subject: group.subject.description, steps: group.steps.map(StepReport.init),
+        fallback: group.fallback.map(StepReport.init))
+    }
+    waiting = plan.waiting.map {
+      WaitingReport(
+        kind: $0.kind.rawValue, service: $0.service, instance: $0.instance, message: $0.message)
+    }
+    removals = plan.removals.keys.sorted()
+    self.diagnostics = diagnostics
+    self.sourceTrouble = sourceTrouble
+  }
+
+  public var hasSteps: Bool { groups.contains { !$0.steps.isEmpty } }
+}
+
+extension PlanReport.StepReport {
+  init(_ step: Step) {
+    action = step.action.name
+    cause = step.cause
+    service = step.service
+    text = step.action.summary
+    deviations = step.deviations
+  }
+}
+
+extension Action {
+  /// What it does, in one line for people.
+  public var summary: String {
+    switch self {
+    case .buildImage(let recipe): "build image \(recipe.reference) on \(recipe.base)"
+    case .ensureNetwork(let name): "make network \(name)"
+    case .removeNetwork(let name): "remove network \(name)"
+    case .generateKey(let place, _, let access, _):
+      "make a key in \(place)\(access.asksForClients ? ", with its client files" : "") and pin it"
+    case .pin(let service, let address, _): "pin \(service) to \(address)"
+    case .repairKeys(let place, _): "put key directory \(place) right (never its secret key)"
+    case .retireKey(let place, let address):
+      "move key directory \(place) to retired/\(address.map { " (\($0))" } ?? "")"
+    case .restoreKey(let id, let place, let address):
+      "take \(address) back from retired/\(id) to \(place)"
+    case .moveKey(let old, let place, let address):
+      "move the key of \(address) from \(old) to \(place)"
+    case .writeFiles(let configuration, _, _, _):
+      "write torrc, guard and sums of \(configuration.instance)"
+    case .verifyConfiguration: "let tor verify the configuration"
+    case .createContainer(let specification): "create container \(specification.name)"
+    case .startContainer(_, let name): "start container \(name)"
+    case .unpauseContainer(_, let id): "unpause container \(id.prefix(12))"
+    case .renameContainer(_, let id, let name): "rename container \(id.prefix(12)) to \(name)"
+    case .removeContainer(_, let id):
+      "stop and remove container \(id.prefix(64 == id.count ? 12 : 64))"
+    case .takeDown(_, let id): "take crash-looping container \(id.prefix(12)) down, and back off"
+    case .restartContainer(_, let name): "restart container \(name)"
+    case .updateLimits(let specification, _):
+      "put limits and restart policy of \(specification.name) back"
+    case .reload(let configuration, _): "reload tor of \(configuration.instance)"
+    case .prove(let specification, _, _):
+      "prove \(specification.name): user, capabilities, confinement, control port"
+    case .adoptContainer(let specification, _, _, _): "take \(specification.name) over as it runs"
+    case .forgetInstance(let instance): "forget instance \(instance) (its entry guards are kept)"
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import ArgumentParser
+import Journaling
+import Keeping
+import OnionModel
+
+struct ApplyCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "apply",
+    abstract: "Run one pass: fetch, accept, plan, execute, prove.",
+    discussion:
+      "Takes the agent's locks: beside a running agent it says so (`kill -HUP` its process for a pass at once)."
+  )
+
+  @OptionGroup var common: CommonOptions
+
+  @Flag(name: .long, help: "As `plan`: print what would be done and do nothing.")
+  var dryRun = false
+
+  @Flag(name: .long, help: "One JSON document of what is still to do or waited for.")
+  var json = false
+
+  func run() async throws {
+    try await reporting {
+      let configuration = try common.hostFile()
+      guard !dryRun else {
+        let report = try await planned(configuration, isOffline: false)
+        try show(report, json: json)
+        if report.hasSteps { throw ExitCode(2) }
+        return
+      }
+      let house = try await AgentHouse.open(configuration, log: common.log)
+      let report = try await house.keeper.pass(trigger: "apply")
+      let plan = PlanReport(
+        report.plan, isCandidate: false, diagnostics: report.diagnostics,
+        sourceTrouble: report.sourceTrouble)
+      if json || !common.quiet { try show(plan, json: json) }
+      try await house.journal.close()
+      let hasErrors = report.diagnostics.contains { $0.severity == .error }
+      if report.hasFailed || report.sourceTrouble != nil || hasErrors { throw ExitCode.failure }
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import ArgumentParser
+import Foundation
+import Keeping
+import OnionModel
+
+/// `onionkeeper`: one file a command. Reading commands work beside a running agent and need no network.
+@main
+struct Onionkeeper: AsyncParsableCommand {
+  static let version = "0.1.0"
+
+  static let configuration = CommandConfiguration(
+    commandName: "onionkeeper",
+    abstract: "Keeps Tor onion services as a Git repository defines them.",
+    discussion: """
+      Pulls a repository of onion service definitions, holds it against the running containers and the key \
+      directories of this host, repairs the difference, journals each action, and reports it by webhook.
+
+      Exit codes: 0 done or nothing to do; 1 failed; 2 plan, apply --dry-run: there is a difference; 64 usage.
+      """,
+    version: version,
+    subcommands: [
+      SetUpCommand.self, RunCommand.self, PlanCommand.self, ApplyCommand.self, StatusCommand.self,
+      HistoryCommand.self, CheckCommand.self, ApproveCommand.self, DownCommand.self,
+    ])
+}
+
+/// The options that every command takes.
+struct CommonOptions: ParsableArguments {
+  @Option(name: .long, help: "The host file.")
+  var config = "/etc/onionkeeper/host.yaml"
+
+  @Flag(name: .long, help: "Say only what went wrong.")
+  var quiet = false
+
+  /// An absolute path, whatever was given.
+  var path: String {
+    config.hasPrefix("/")
+      ? config : URL(fileURLWithPath: config).standardizedFileURL.path
+  }
+
+  /// Progress of long work, to standard error.
+  var log: @Sendable (String) -> Void {
+    if quiet { return { _ in } }
+    return progress
+  }
+
+  func hostFile() throws -> HostConfiguration {
+    do {
+      return try HostFile(path: path).read()
+    } catch {
+      complain(error.description)
+      throw ExitCode.failure
+    }
+  }
+}
+
+/// Runs a command's body; an error of ours is told in its own words, once, without a stack or a type's name.
+func reporting(_ body: () async throws -> Void) async throws {
+  do {
+    try await body()
+  } catch let code as ExitCode {
+    throw code
+  } catch {
+    complain("\(error)")
+    throw ExitCode.failure
+  }
+}
+
+/// To standard error.
+func complain(_ text: String) {
+  FileHandle.standardError.write(Data("onionkeeper: \(text)\n".utf8))
+}
+
+/// A line of progress, with the time, to standard error.
+@Sendable func progress(_ text: String) {
+  let line = "\(wallTime().description) \(text)\n"
+  FileHandle.standardError.write(Data(line.utf8))
+}
+
+/// Stable JSON: sorted keys, one document, to standard output.
+func printJSON(_ value: some Encodable) throws {
+  let encoder = JSONEncoder()
+  encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+  FileHandle.standardOutput.write(try encoder.encode(value) + Data("\n".utf8))
+}

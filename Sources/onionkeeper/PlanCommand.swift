@@ -1,0 +1,96 @@
+import ArgumentParser
+import Foundation
+import Keeping
+import OnionModel
+
+struct PlanCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "plan",
+    abstract:
+      "Print what `run` would do now: each step with its cause, what was expected and what was found.",
+    discussion: """
+      Writes and accepts nothing. Asks the repository first (in a mirror of its own), so a pushed commit is planned \
+      before it acts; --offline plans for the accepted revision. Exit code 0: nothing to do; 2: there is a difference.
+      """)
+
+  @OptionGroup var common: CommonOptions
+
+  @Flag(name: .long, help: "Do not ask the repository: plan for the accepted revision.")
+  var offline = false
+
+  @Flag(name: .long, help: "One JSON document.")
+  var json = false
+
+  func run() async throws {
+    try await reporting {
+      let configuration = try common.hostFile()
+      let report = try await planned(configuration, isOffline: offline)
+      try show(report, json: json)
+      if report.hasSteps { throw ExitCode(2) }
+    }
+  }
+}
+
+/// Plans with a mirror in a private folder that is gone afterwards.
+func planned(_ configuration: HostConfiguration, isOffline: Bool) async throws -> PlanReport {
+  var template = Array("/tmp/onionkeeper-plan.XXXXXX".utf8CString)
+  guard mkdtemp(&template) != nil else {
+    throw KeepingError(
+      "no private folder could be made in /tmp: \(String(cString: strerror(errno)))")
+  }
+  let scratch = template.withUnsafeBufferPointer { buffer in
+    buffer.baseAddress.map { String(cString: $0) } ?? ""
+  }
+  defer {
+    do {
+      try FileManager.default.removeItem(atPath: scratch)
+    } catch {
+      complain("\(scratch) could not be removed: \(error.localizedDescription)")
+    }
+  }
+  return try await Preview(configuration).run(isOffline: isOffline, scratch: scratch)
+}
+
+func show(_ report: PlanReport, json: Bool) throws {
+  guard !json else {
+    try printJSON(report)
+    return
+  }
+  for line in report.lines { print(line) }
+}
+
+extension PlanReport {
+  /// For people.
+  var lines: [String] {
+    var lines: [String] = []
+    if let revision {
+      lines.append(
+        "revision \(revision.short)\(isCandidate ? " (new: would be accepted)" : "")")
+    } else {
+      lines.append("no revision is accepted yet")
+    }
+    if let sourceTrouble { lines.append("repository: \(sourceTrouble)") }
+    lines += diagnostics.map(\.description)
+    var number = 0
+    for group in groups where !group.steps.isEmpty {
+      lines.append("\(group.subject):")
+      for step in group.steps {
+        number += 1
+        lines.append("  \(number). \(step.text)  [\(step.cause.rawValue)]")
+        lines += step.deviations.map {
+          "       \($0.what): expected \($0.expected), found \($0.observed)"
+        }
+      }
+      if !group.fallback.isEmpty {
+        lines.append(
+          "     if its proof fails: " + group.fallback.map(\.text).joined(separator: "; "))
+      }
+    }
+    for wait in waiting {
+      let subject = wait.service?.text ?? wait.instance?.text
+      lines.append("waiting\(subject.map { " \($0)" } ?? ""): \(wait.message)")
+    }
+    if number == 0 { lines.append("nothing to do") }
+    return lines
+  }
+}

@@ -1,0 +1,21 @@
+import ArgumentParser
+import Keeping
+
+struct RunCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run",
+    abstract: "Run the agent: a pass each interval, until SIGTERM.",
+    discussion: "SIGHUP: a pass at once. SIGTERM: no new step begins, the running one ends.")
+
+  @OptionGroup var common: CommonOptions
+
+  func run() async throws {
+    try await reporting {
+      let configuration = try common.hostFile()
+      let log = common.log
+      let house = try await AgentHouse.open(configuration, log: log)
+      log("agent \(house.agent) on \(configuration.host), every \(Int(configuration.interval)) s")
+      try await AgentLoop(house, log: log).run()
+    }
+  }
+}

@@ -1,0 +1,387 @@
+import Foundation
+import GitSource
+import Testing
+
+/// Fetching over the network, from real servers: `git http-backend`, OpenSSH's sshd, TLS.
+@Suite struct GitServerTests {
+  static func quick(_ source: inout RepositorySource) {
+    source.limits.idle = .seconds(1)
+    source.limits.total = .seconds(20)
+  }
+
+  /// A repository behind ops/lib/git-server; `misbehave` is the file that steers its faults.
+  private func serving(
+    token: String? = nil,
+    _ body: (_ repository: Repository, _ url: String, _ misbehave: String) async throws -> Void
+  ) async throws {
+    let repository = try await Repository()
+    try await repository.commit(Repository.onions)
+    let folder = repository.folder
+    let misbehave = folder.path + "/misbehave"
+    var arguments = ["--root", folder.path, "--misbehave", misbehave]
+    if let token { arguments += ["--token", try folder.write("server-token", token)] }
+    try await Tool.serving("git-server", in: folder.path + "/http", arguments) { url in
+      try await body(repository, url + "/" + repository.name, misbehave)
+    }
+  }
+
+  private func mirror(
+    _ repository: Repository, _ url: String, _ change: (inout RepositorySource) -> Void = { _ in }
+  ) -> GitMirror {
+    repository.mirror {
+      $0.url = url
+      $0.allowPlainHTTP = true
+      change(&$0)
+    }
+  }
+
+  // MARK: - http
+
+  @Test func fetchesOverHTTP() async throws {
+    try await serving { repository, url, _ in
+      let mirror = mirror(repository, url)
+      let tip = try await mirror.look()
+      #expect(try await mirror.fetch() == tip)
+      let next = try await repository.commit(Repository.onions, "next")
+      #expect(try await mirror.fetch().commit == next)
+      #expect(try await mirror.isDescendant(next, of: tip.commit))
+      await expectError(.branchMissing) {
+        try await self.mirror(repository, url) { $0.branch = "none" }.look()
+      }
+      let empty = try await run("git", ["init", "-q", "--bare", repository.folder.path + "/e.git"])
+      #expect(empty.isEmpty)
+      await expectError(.emptyRepository) {
+        try await self.mirror(repository, url.replacing("onions.git", with: "e.git")).look()
+      }
+      let error = await expectError(.authentication) {
+        try await self.mirror(repository, url.replacing("onions.git", with: "none.git")).look()
+      }
+      #expect(error.message.contains("not found"), "\(error)")
+    }
+  }
+
+  @Test func takesOnlyTheBranch() async throws {
+    try await serving { repository, url, _ in
+      let tree = try await repository.tree(of: ["a": "other"])
+      let other = try await repository.commit(tree: tree, branch: "other", parents: [])
+      try await repository.git("tag", "v1", other)
+      try await repository.git("tag", "-m", "annotated", "v2", "main")
+      let mirror = mirror(repository, url)
+      let main = try await mirror.fetch().commit
+      #expect(await !mirror.contains(other))
+      let references = try await run("git", ["for-each-ref"], in: mirror.path)
+      #expect(references == "\(main) commit\trefs/onionkeeper/tip")
+    }
+  }
+
+  @Test func tokens() async throws {
+    try await serving(token: "right-token") { repository, url, _ in
+      let file = try repository.folder.write("token", "right-token\n")
+      let mirror = mirror(repository, url) { $0.credentials = .token(file: file, user: "git") }
+      try await mirror.fetch()
+      // The file is read at each use.
+      try repository.folder.write("token", "wrong-token")
+      var error = await expectError(.authentication) { try await mirror.look() }
+      #expect(error.message.contains("not found, or the token"), "\(error)")
+      #expect(!error.message.contains("wrong-token"))
+      try repository.folder.write("token", "right-token", mode: 0o644)
+      error = await expectError(.configuration) { try await mirror.look() }
+      #expect(error.message.contains("chmod 600"), "\(error)")
+      try repository.folder.write("token", "right-token")
+      _ = try await mirror.look()
+      error = await expectError(.authentication) { try await self.mirror(repository, url).look() }
+      #expect(error.message.contains("tokenFile"), "\(error)")
+    }
+  }
+
+  @Test(
+    arguments: [
+      ("401", .authentication), ("403", .authentication), ("404", .authentication),
+      ("500", .unreachable), ("503", .unreachable), ("garbage", .unreachable), ("hang", .timeout),
+      ("stall", .timeout), ("flood", .limit),
+    ] as [(String, GitError.Code)])
+  func misbehavingServer(fault: String, code: GitError.Code) async throws {
+    try await serving { repository, url, misbehave in
+      let mirror = mirror(repository, url) {
+        Self.quick(&$0)
+        $0.limits.bytes = 1 << 20
+      }
+      let first = try await mirror.fetch()
+      try await repository.commit(Repository.onions, "next")
+      // At the list of references, and at the pack.
+      for place in ["@info/refs", "@/git-upload-pack"] {
+        try Data("\(fault) \(place)".utf8).write(to: URL(filePath: misbehave))
+        let error = await expectError(code) { try await mirror.fetch() }
+        #expect(!error.message.isEmpty)
+        #expect(await mirror.contains(first.commit), "\(fault) \(place)")
+      }
+      try FileManager.default.removeItem(atPath: misbehave)
+      _ = try await mirror.fetch()
+    }
+  }
+
+  /// A byte each 0.2 s is never idle: only the deadline ends it.
+  @Test func drippingServerMeetsTheDeadline() async throws {
+    try await serving { repository, url, misbehave in
+      try Data("drip".utf8).write(to: URL(filePath: misbehave))
+      let mirror = mirror(repository, url) { $0.limits.total = .seconds(2) }
+      let error = await expectError(.timeout) { try await mirror.look() }
+      #expect(error.message.contains("in all"), "\(error)")
+    }
+  }
+
+  @Test func redirectsAreRefused() async throws {
+    try await serving { repository, url, misbehave in
+      let port = try #require(url.split(separator: ":").last?.split(separator: "/").first)
+      for target in [
+        "http://localhost:\(port)", "http://127.0.0.1:1", "http://127.0.0.2:\(port)",
+        "https://127.0.0.1:\(port)/x",
+      ] {
+        try Data("redirect \(target)".utf8).write(to: URL(filePath: misbehave))
+        let mirror = mirror(repository, url, Self.quick)
+        do throws(GitError) {
+          let tip = try await mirror.look()
+          Issue.record("followed \(target) to \(tip)")
+        } catch {
+          // To TLS on the same port the server itself answers with nonsense.
+          #expect(
+            error.code == .redirect || (target.hasPrefix("https") && error.code == .unreachable),
+            "\(target): \(error)")
+        }
+      }
+    }
+  }
+
+  @Test func limitsHoldOverHTTP() async throws {
+    try await serving { repository, url, _ in
+      await expectError(.limit) {
+        try await self.mirror(repository, url) { $0.limits.objects = 1 }.fetch()
+      }
+      await expectError(.limit) {
+        try await self.mirror(repository, url) { $0.limits.bytes = 64 }.fetch()
+      }
+    }
+  }
+
+  @Test func cancellationEndsAHangingFetch() async throws {
+    try await serving { repository, url, misbehave in
+      try Data("hang".utf8).write(to: URL(filePath: misbehave))
+      let mirror = mirror(repository, url)
+      let task = Task { try await mirror.fetch() }
+      let log = repository.folder.path + "/http/requests.log"
+      try await eventually("the server holds the request") {
+        try FileManager.default.fileExists(atPath: log)
+          && String(contentsOfFile: log, encoding: .utf8).contains("hang")
+      }
+      task.cancel()
+      // The idle limit is 30 s and the deadline 300 s: only the cancellation ends this in time.
+      let start = ContinuousClock.now
+      await expectError(.cancelled) { try await task.value }
+      #expect(ContinuousClock.now - start < .seconds(15))
+    }
+  }
+
+  // MARK: - sockets
+
+  @Test func silentServersMeetTheirDeadlines() async throws {
+    let repository = try await Repository()
+    let server = try SilentServer()
+    let key = repository.folder.path + "/key"
+    try await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key])
+    let hosts = try repository.folder.write("known_hosts", "")
+    let http = mirror(repository, "http://127.0.0.1:\(server.port)/a.git", Self.quick)
+    let error = await expectError(.timeout) { try await http.look() }
+    #expect(error.message.contains("silent"), "\(error)")
+    let secure = mirror(repository, "https://127.0.0.1:\(server.port)/a.git", Self.quick)
+    await expectError(.timeout) { try await secure.look() }
+    // No banner: libssh2 itself would wait for ever.
+    for bound in [\SourceLimits.idle, \SourceLimits.total] {
+      let ssh = mirror(repository, "ssh://git@127.0.0.1:\(server.port)/a.git") {
+        $0.credentials = .sshKey(file: key, knownHosts: hosts)
+        $0.limits[keyPath: bound] = .seconds(1)
+      }
+      await expectError(.timeout) { try await ssh.look() }
+    }
+    let ssh = mirror(repository, "ssh://git@127.0.0.1:\(server.port)/a.git") {
+      $0.credentials = .sshKey(file: key, knownHosts: hosts)
+    }
+    let task = Task { try await ssh.look() }
+    task.cancel()
+    await expectError(.cancelled) { try await task.value }
+  }
+
+  @Test func noServerAndNoName() async throws {
+    let repository = try await Repository()
+    let refused = mirror(repository, "http://127.0.0.1:1/a.git")
+    let error = await expectError(.unreachable) { try await refused.look() }
+    #expect(error.message.contains("refused"), "\(error)")
+    let nameless = mirror(repository, "http://name.invalid/a.git") {
+      $0.limits.connect = .seconds(5)
+    }
+    do throws(GitError) {
+      _ = try await nameless.look()
+      Issue.record("name.invalid was found")
+    } catch {
+      // Without a network the resolver may not even say no.
+      #expect([.unreachable, .timeout].contains(error.code), "\(error)")
+      #expect(error.message.contains("name.invalid"))
+    }
+  }
+
+  // MARK: - ssh
+
+  @Test func fetchesOverSSH() async throws {
+    let repository = try await Repository()
+    let first = try await repository.commit(Repository.onions)
+    let folder = repository.folder
+    let server = folder.path + "/ssh"
+    try await Tool.serving("sshd", in: server, ["--root", folder.path]) { url in
+      let key = server + "/client_key"
+      let pins = server + "/known_hosts"
+      func mirror(_ hosts: String, key: String, name: String = repository.name) -> GitMirror {
+        repository.mirror {
+          $0.url = url + "/" + name
+          $0.credentials = .sshKey(file: key, knownHosts: hosts)
+        }
+      }
+      let right = mirror(pins, key: key)
+      #expect(try await right.look().commit == first)
+      try await right.fetch()
+      let next = try await repository.commit(Repository.onions, "next")
+      #expect(try await right.fetch().commit == next)
+
+      // Hashed names are found, too.
+      let text = try String(contentsOfFile: pins, encoding: .utf8)
+      let hashed = try folder.write("hashed", text)
+      try await run("ssh-keygen", ["-H", "-f", hashed])
+      _ = try await mirror(hashed, key: key).look()
+
+      // Not pinned; pinned by another key; only of another type; refused before any credential.
+      let shown = try await run("ssh-keygen", ["-l", "-f", pins])
+      let fingerprint = String(try #require(shown.split(separator: " ").dropFirst().first))
+      var error = await expectError(.hostKey) {
+        try await mirror(try folder.write("none", ""), key: key).look()
+      }
+      #expect(error.message.contains(fingerprint), "\(error)")
+      let place = String(try #require(text.split(separator: " ").first))
+      for (type, says) in [("ed25519", "not the pinned one"), ("ecdsa", "no key of this type")] {
+        let other = folder.path + "/" + type
+        try await run("ssh-keygen", ["-q", "-t", type, "-N", "", "-f", other])
+        let line = try String(contentsOfFile: other + ".pub", encoding: .utf8)
+        let changed = try folder.write("changed", "\(place) \(line)")
+        error = await expectError(.hostKey) { try await mirror(changed, key: key).look() }
+        #expect(error.message.contains(says), "\(error)")
+        #expect(error.message.contains(fingerprint), "\(error)")
+      }
+      // Both fingerprints of a changed key are shown.
+      let pinned = try await run("ssh-keygen", ["-l", "-f", folder.path + "/ed25519.pub"])
+      let changed = try folder.write(
+        "changed",
+        "\(place) \(try String(contentsOfFile: folder.path + "/ed25519.pub", encoding: .utf8))")
+      error = await expectError(.hostKey) { try await mirror(changed, key: key).look() }
+      #expect(error.message.contains(String(pinned.split(separator: " ")[1])), "\(error)")
+
+      // A key that the server does not know, and a repository that is not there.
+      error = await expectError(.authentication) {
+        try await mirror(pins, key: folder.path + "/ed25519").look()
+      }
+      #expect(error.message.contains("not allowed"), "\(error)")
+      error = await expectError(.unreachable) {
+        try await mirror(pins, key: key, name: "none.git").look()
+      }
+      #expect(error.message.contains("no repository"), "\(error)")
+    }
+  }
+
+  // MARK: - https
+
+  /// A TLS server with its own authority in front of git-server.
+  @Test func certificates() async throws {
+    try await serving { repository, url, _ in
+      let folder = repository.folder.path
+      let port = try #require(url.split(separator: ":").last?.split(separator: "/").first)
+      for name in ["right", "wrong"] {
+        let subject = name == "right" ? "IP:127.0.0.1" : "DNS:other.example"
+        try await run(
+          "openssl",
+          [
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=\(name)",
+            "-addext", "subjectAltName=\(subject),DNS:localhost\(name == "right" ? "" : ".wrong")",
+            "-keyout", "\(folder)/\(name).key", "-out", "\(folder)/\(name).pem",
+          ])
+        try await TLSFront.serving(
+          certificate: "\(folder)/\(name)", in: folder, to: String(port)
+        ) { front in
+          let secure = "https://localhost:\(front)/\(repository.name)"
+          let pinned = mirror(repository, secure) { $0.caFile = "\(folder)/\(name).pem" }
+          if name == "right" {
+            let tip = try await pinned.fetch()
+            #expect(await pinned.contains(tip.commit))
+          } else {
+            await expectError(.certificate) { try await pinned.look() }
+          }
+          // The system's authorities do not know it.
+          let error = await expectError(.certificate) {
+            try await self.mirror(repository, secure).look()
+          }
+          #expect(error.message.contains("does not verify"), "\(error)")
+        }
+      }
+    }
+  }
+}
+
+/// TLS in front of a plain port, by Python's own ssl module.
+enum TLSFront {
+  private static let program = """
+    import socket, ssl, sys, threading
+    certificate, port = sys.argv[1], int(sys.argv[2])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate + ".pem", certificate + ".key")
+    listener = socket.create_server(("127.0.0.1", 0))
+    def pump(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+        except OSError:
+            pass
+        finally:
+            for end in (source, sink):
+                try: end.shutdown(socket.SHUT_RDWR)
+                except OSError: pass
+    def serve(plain):
+        try:
+            secure = context.wrap_socket(plain, server_side=True)
+        except (ssl.SSLError, OSError):
+            return plain.close()
+        back = socket.create_connection(("127.0.0.1", port))
+        threading.Thread(target=pump, args=(secure, back), daemon=True).start()
+        pump(back, secure)
+    print(listener.getsockname()[1], flush=True)
+    threading.Thread(target=lambda: (sys.stdin.read(), __import__("os")._exit(0))).start()
+    while True:
+        threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+    """
+
+  /// Runs the front while `body` uses its port; it ends with its standard input.
+  static func serving(
+    certificate: String, in folder: String, to port: String, _ body: (String) async throws -> Void
+  ) async throws {
+    let process = Process()
+    process.executableURL = URL(filePath: "/usr/bin/python3")
+    process.arguments = ["-c", program, certificate, port]
+    let (input, output) = (Pipe(), Pipe())
+    process.standardInput = input
+    process.standardOutput = output
+    try process.run()
+    let line = try #require(
+      String(data: output.fileHandleForReading.availableData, encoding: .utf8))
+    let result: Result<Void, any Error>
+    do {
+      result = .success(try await body(line.trimmingCharacters(in: .whitespacesAndNewlines)))
+    } catch { result = .failure(error) }
+    try input.fileHandleForWriting.close()
+    process.waitUntilExit()
+    try result.get()
+  }
+}

@@ -1,0 +1,110 @@
+import GRDB
+import OnionModel
+import Testing
+
+@testable import Journaling
+
+@Suite struct MemoryTests {
+  @Test func everyFieldComesBack() async throws {
+    try await withFolder { folder in
+      let path = folder + "/journal.db"
+      let memory = Sample.memory()
+      let journal = try await Journal(path: path)
+      #expect(
+        try await journal.memory(agent: Sample.agent, now: Sample.start)
+          == Memory(agent: Sample.agent))
+      try await journal.store(memory, at: Sample.start)
+      #expect(try await journal.memory(agent: Sample.agent, now: Sample.start) == memory)
+      try await journal.close()
+      let again = try await Journal(path: path)
+      #expect(try await again.memory(agent: Sample.agent, now: Sample.start) == memory)
+    }
+  }
+
+  @Test func onlyWhatMovedIsWritten() async throws {
+    let journal = try await Journal.inMemory()
+    var memory = Sample.memory()
+    try await journal.store(memory, at: Sample.start)
+    func changes() async throws -> Int { try await journal.read("count") { $0.totalChangesCount } }
+    var before = try await changes()
+    try await journal.store(memory, at: Sample.start)
+    #expect(try await changes() == before)
+    memory.instances[Sample.instance("wiki")]?.failures = 1
+    memory.instances[Sample.instance("blog")] = nil
+    before = try await changes()
+    try await journal.store(memory, at: Sample.start)
+    #expect(try await changes() == before + 2)
+    #expect(try await journal.memory(agent: Sample.agent, now: Sample.start) == memory)
+  }
+
+  @Test func whatOthersDidMeanwhileStays() async throws {
+    let journal = try await Journal.inMemory()
+    let first = Approval(
+      kind: .removals, revision: Sample.commit("a"), expires: Sample.time(86_400))
+    let second = Approval(kind: .engine, revision: Sample.commit("b"), expires: Sample.time(86_400))
+    try await journal.approve(first, uid: 0, at: Sample.start)
+    var memory = try await journal.memory(agent: Sample.agent, now: Sample.start)
+    #expect(memory.approvals == [first])
+    // Both come while the pass runs.
+    try await journal.approve(second, uid: 1000, at: Sample.time(1))
+    #expect(try await journal.setPaused(Sample.service("blog"), true, uid: 0, at: Sample.time(1)))
+    #expect(try await !journal.setPaused(Sample.service("blog"), true, uid: 0, at: Sample.time(1)))
+    memory.approvals = []
+    memory.identity = "new"
+    try await journal.store(memory, at: Sample.time(2))
+    let after = try await journal.memory(agent: Sample.agent, now: Sample.time(3))
+    #expect(after.approvals == [second])
+    #expect(after.paused == [Sample.service("blog")])
+    #expect(after.identity == "new")
+    let all = try await journal.approvals()
+    #expect(all.map(\.used) == [nil, Sample.time(2)])
+    #expect(all.map(\.uid) == [1000, 0])
+  }
+
+  @Test func anApprovalWorksOnceAndExpires() async throws {
+    let journal = try await Journal.inMemory()
+    let approval = Approval(kind: .newKeys, revision: Sample.commit("a"), expires: Sample.time(10))
+    try await journal.approve(
+      approval, uid: 7, at: Sample.start, events: [Sample.event(.approvalGiven)])
+    #expect(try await journal.events(limit: 10).map(\.event.kind) == [.approvalGiven])
+    #expect(try await journal.memory(agent: Sample.agent, now: Sample.time(10)).approvals.isEmpty)
+    #expect(try await !journal.useApproval(.newKeys, Sample.commit("a"), at: Sample.time(11)))
+    #expect(try await !journal.useApproval(.newKeys, Sample.commit("b"), at: Sample.time(1)))
+    #expect(try await journal.useApproval(.newKeys, Sample.commit("a"), at: Sample.time(1)))
+    #expect(try await !journal.useApproval(.newKeys, Sample.commit("a"), at: Sample.time(1)))
+  }
+
+  @Test(arguments: [true, false]) func settlingIsDurable(isRebuilt: Bool) async throws {
+    try await withFolder { folder in
+      let path = folder + "/journal.db"
+      var journal = try await Journal(path: path)
+      #expect(journal.wasMade)
+      #expect(try await journal.isUnsettled())
+      journal = try await Journal(path: path)
+      #expect(!journal.wasMade)
+      #expect(try await journal.isUnsettled())
+      try await journal.settle(isRebuilt: isRebuilt)
+      journal = try await Journal(path: path)
+      #expect(try await !journal.isUnsettled())
+      var memory = try await journal.memory(agent: Sample.agent, now: Sample.start)
+      #expect(memory.isRebuilt == isRebuilt)
+      memory.isRebuilt = false
+      try await journal.store(memory, at: Sample.start)
+      #expect(try await !journal.memory(agent: Sample.agent, now: Sample.start).isRebuilt)
+    }
+  }
+
+  @Test func aRowThatCannotBeReadIsAnErrorNotAForgottenInstance() async throws {
+    let journal = try await Journal.inMemory()
+    try await journal.store(Sample.memory(), at: Sample.start)
+    try await journal.write("spoil") {
+      try $0.execute(sql: "UPDATE instance SET memory = '{\"secret\":1}' WHERE name = 'blog'")
+    }
+    let error = await #expect(throws: JournalError.self) {
+      try await journal.memory(agent: Sample.agent, now: Sample.start)
+    }
+    #expect(error?.code == .badRow)
+    #expect(error?.message.contains("instance blog") == true)
+    #expect(error?.message.contains("secret") == false)
+  }
+}

@@ -1,0 +1,136 @@
+public import OnionModel
+
+extension SimulatedHost {
+  /// Where the world is not as desired, for every service whose key is whole and that nothing foreign stands in the way of.
+  public func differences(from desired: Desired) -> [Violation] {
+    let active = desired.services.filter { desired.stopped[$0.name] == nil }
+    let instances = Dictionary(grouping: active, by: \.instance)
+    var found: [Violation] = []
+    for (instance, members) in instances.sorted(by: { $0.key < $1.key })
+    where !isHeld(instance, members, desired) {
+      found += differences(instance, members, desired)
+    }
+    let wanted = Set(desired.services.map(\.name)).union(desired.unsettled)
+      .union(desired.stopped.keys)
+    let formers = Set(desired.services.compactMap(\.formerly))
+    for container in containers.values.sorted(by: { $0.id < $1.id })
+    where container.agent == agent && instances[container.instance] == nil {
+      // Of a service that is held, or whose key has still to move on to a name or instance that is held.
+      let isKept = keys.keys.contains {
+        $0.instance == container.instance
+          && (wanted.contains($0.service) && desired.stopped[$0.service] == nil
+            || formers.contains($0.service))
+      }
+      if !isKept {
+        found.append(Violation("leftover.container", "\(container.name) of \(container.instance)"))
+      }
+    }
+    for place in keys.keys.sorted()
+    where !unowned.contains(place) && !wanted.contains(place.service)
+      && !formers.contains(place.service)
+    {
+      found.append(Violation("leftover.key", "\(place) is no longer defined"))
+    }
+    return found
+  }
+
+  /// What must hold after each pass that went well, whatever else waits: promises 2 and 4.
+  public func exposures(_ desired: Desired, waiting: [Waiting]) -> [Violation] {
+    let grounds: Set<Waiting.Kind> = [.notMounted, .engineUnreachable, .engineForeign]
+    if waiting.contains(where: {
+      grounds.contains($0.kind) || ($0.kind == .unknown && $0.instance == nil)
+    }) {
+      return []
+    }
+    var found: [Violation] = []
+    for container in containers.values.sorted(by: { $0.id < $1.id })
+    where container.agent == agent && container.isRunning && !container.isOpaque
+      && !copies.contains(container.id)
+    {
+      if container.capabilities != 0 {
+        found.append(Violation("contained", "\(container.name) runs with capabilities"))
+      }
+      for (name, served) in container.tor?.served ?? [:] {
+        guard let service = desired.services.first(where: { $0.name == name }) else { continue }
+        let isWaiting = waiting.contains {
+          $0.service == name || $0.instance == service.instance || $0.instance == container.instance
+        }
+        let isExposed =
+          served.access == .open && service.access.asksForClients
+          || !isWaiting && !served.access.isWithin(service.access)
+        if isExposed {
+          found.append(
+            Violation(
+              "access.left", "\(name) is served to \(served.access), desired \(service.access)"))
+        }
+      }
+    }
+    return found
+  }
+
+  private func isHeld(_ instance: InstanceName, _ members: [OnionService], _ desired: Desired) -> Bool
+  {
+    for member in members {
+      let place = KeyPlace(instance: instance, service: member.name)
+      guard let address = keys[place]?.address, !member.isPaused,
+        (member.address ?? pins[member.name] ?? address) == address
+      else { return true }
+    }
+    return containers.values.contains {
+      $0.agent != agent && ($0.instance == instance || $0.name == layout.containerName(instance))
+    }
+  }
+
+  private func differences(
+    _ instance: InstanceName, _ members: [OnionService], _ desired: Desired
+  ) -> [Violation] {
+    var found: [Violation] = []
+    func differ(_ message: String) { found.append(Violation("diverged", "\(instance): \(message)")) }
+    let ours = ours(instance)
+    guard ours.count == 1, let container = ours.first else {
+      differ("\(ours.count) containers")
+      return found
+    }
+    if container.name != layout.containerName(instance) { differ("is called \(container.name)") }
+    if container.capabilities != 0 { differ("has capabilities") }
+    if container.facts.memory != members.map(\.limits.memory).max() { differ("memory limit") }
+    if container.facts.restartPolicy != "always" { differ("restart policy") }
+    guard container.isRunning, let tor = container.tor else {
+      differ("container is \(container.state)")
+      return found
+    }
+    if Set(tor.served.keys) != Set(members.map(\.name)) { differ("serves \(tor.served.keys)") }
+    for member in members {
+      let place = KeyPlace(instance: instance, service: member.name)
+      let address = keys[place]?.address
+      if let served = tor.served[member.name] {
+        if served.address != address { differ("\(member.name) under another address") }
+        if !served.access.admitsTheSame(as: member.access) {
+          differ("\(member.name) is served to \(served.access), desired \(member.access)")
+        }
+      }
+      if pins[member.name] != address { differ("\(member.name) is not pinned") }
+      if let flaw = flaw(of: place, member) { differ(flaw) }
+    }
+    let configuration = InstanceConfiguration(
+      instance: instance,
+      services: members.map {
+        ConfiguredService(name: $0.name, address: nil, ports: $0.ports, access: $0.access)
+      }, network: desired.network)
+    let gateway = container.facts.networks.first.flatMap { networks[$0]?.gateway }
+    if tor.options != configuration.serviceOptions(gateway: gateway) {
+      differ("options \(tor.options)")
+    }
+    return found
+  }
+
+  private func flaw(of place: KeyPlace, _ service: OnionService) -> String? {
+    guard let directory = keys[place], let address = directory.address,
+      let seen = directory.observed(owner: TorLayout.user).value
+    else { return nil }
+    if let flaw = seen.flaws.first { return "\(place): \(flaw)" }
+    if !seen.foreign.isEmpty { return "\(place): foreign files" }
+    let wanted = KeyFiles.clientFiles(access: service.access, address: address)
+    return seen.clientFiles == wanted ? nil : "\(place): client files"
+  }
+}

@@ -1,0 +1,101 @@
+public import OnionModel
+
+/// The whole host as a value.
+public struct SimulatedHost: Hashable, Sendable {
+  public struct Network: Hashable, Sendable {
+    public var gateway: String
+    public var isOurs: Bool
+  }
+
+  /// `etc/` of an instance.
+  public struct Folder: Hashable, Sendable {
+    public var files: [String: String]
+    public var flaws: [Deviation] = []
+  }
+
+  /// What is out of order around the agent and may come back into order by itself.
+  public struct Trouble: Hashable, Sendable {
+    public var engineSilent = false
+    /// The list call fails, the rest of the engine answers.
+    public var listFails = false
+    public var keyRootUnmounted = false
+    public var keyRootForeign = false
+    public var stateRootUnmounted = false
+    public var pinsUnreadable = false
+    public var retiredUnreadable = false
+    public var diskFull = false
+    public var buildFails = false
+    public var imageUnknown = false
+    public var networksUnknown = false
+    public var controlSilent: Set<InstanceName> = []
+
+    public init() {}
+  }
+
+  /// Which part of the world let a tor read its files.
+  public enum Launcher: Hashable, Sendable { case agent, engine }
+
+  /// A tor read its files, or ran on with what it had read.
+  public struct Reading: Hashable, Sendable {
+    public var launcher: Launcher
+    public var instance: InstanceName
+    public var service: ServiceName
+    public var served: SimulatedTor.Served
+    /// What was served before, under the same instance.
+    public var before: Access?
+  }
+
+  public let agent: AgentID
+  public let layout: AgentLayout
+  public let engine: EngineIdentity
+  public var keys: [KeyPlace: SimulatedKeyDirectory] = [:]
+  public var pins: [ServiceName: OnionAddress] = [:]
+  public var retired: [String: SimulatedRetiredKey] = [:]
+  public var folders: [InstanceName: Folder] = [:]
+  public var containers: [String: SimulatedContainer] = [:]
+  public var images: [String: String] = [:]
+  public var networks: [String: Network] = [:]
+  public var trouble = Trouble()
+  /// Secrets that a fault took away, to be brought back.
+  public var stolen: [KeyPlace: OnionAddress] = [:]
+  /// Every address that the agent ever made here.
+  public var generated: Set<OnionAddress> = []
+  /// Containers that somebody copied from ours, labels and all, under another name: not ours once their instance is gone.
+  public var copies: Set<String> = []
+  /// Directories that nobody ever gave to the agent.
+  public var unowned: Set<KeyPlace> = []
+  var readings: [Reading] = []
+  var lastServed: [InstanceName: [ServiceName: Access]] = [:]
+  private var counter: UInt64
+
+  public init(agent: AgentID, layout: AgentLayout, engine: EngineIdentity, seed: UInt64) {
+    self.agent = agent
+    self.layout = layout
+    self.engine = engine
+    counter = seed &* 1_000_003
+  }
+
+  mutating func number() -> UInt64 {
+    counter &+= 1
+    return counter
+  }
+
+  mutating func newAddress() -> OnionAddress {
+    var random = SplitMix64(seed: number())
+    return OnionAddress(publicKey: (0..<32).map { _ in UInt8(truncatingIfNeeded: random.next()) })
+  }
+
+  /// Addresses whose secret is whole, wherever it lies.
+  public var wholeSecrets: Set<OnionAddress> {
+    Set(keys.values.compactMap(\.address)).union(retired.values.compactMap(\.directory.address))
+  }
+
+  public func ours(_ instance: InstanceName) -> [SimulatedContainer] {
+    containers.values.filter { $0.agent == agent && $0.instance == instance }
+      .sorted { $0.id < $1.id }
+  }
+
+  func container(_ idOrName: String) -> SimulatedContainer? {
+    containers[idOrName] ?? containers.values.first { $0.name == idOrName }
+  }
+}
