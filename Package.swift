@@ -14,12 +14,19 @@ func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target
     name: name, dependencies: dependencies, exclude: ["README.md"], swiftSettings: settings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = [])
+func tests(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = [])
   -> Target
 {
   .testTarget(
-    name: name + "Tests", dependencies: [.byName(name: name)] + dependencies,
-    resources: resources, swiftSettings: settings)
+    name: name + "Tests", dependencies: [.byName(name: name)] + dependencies, exclude: exclude,
+    swiftSettings: settings)
+}
+
+/// What several test targets share.
+func support(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+  .target(
+    name: name, dependencies: dependencies, path: "Tests/\(name)", exclude: exclude,
+    swiftSettings: settings)
 }
 
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
@@ -80,6 +87,24 @@ let package = Package(
     .executableTarget(
       name: "Benchmarks",
       dependencies: ["Engine", "Keeping", "OnionModel"], swiftSettings: settings),
+    // Tests.
+    support("StubServer", []),
+    support("SimulatedWorld", ["Executing", "OnionModel"], exclude: ["README.md"]),
+    tests("Definitions", ["OnionModel"], exclude: ["Fixtures"]),
+    tests("Descriptors", ["CLinux"]),
+    tests("Engine", ["OnionModel", "StubServer", "Transport"]),
+    tests("Executing", ["Journaling", "OnionModel", "SimulatedWorld"]),
+    tests("GitSource", [subprocess]),
+    tests("Journaling", ["OnionModel", grdb]),
+    tests("Keeping", ["Definitions", "OnionModel"]),
+    tests("KeyStore", ["CLinux", "Descriptors", "OnionModel", crypto]),
+    tests("OnionModel"),
+    tests("Planning", ["OnionModel"]),
+    tests("Reporting", ["Journaling", "OnionModel", "Transport"]),
+    tests("SELinux", ["Descriptors", "OnionModel"]),
+    tests("SimulatedWorld", ["Executing", "Journaling", "OnionModel", "Planning"]),
+    tests("TorRuntime", ["Descriptors", "OnionModel", crypto]),
+    tests("Transport", ["StubServer"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -126,6 +126,8 @@ public struct TextRule: Sendable {
   public let pattern: String?
   /// False where the text may be a secret that was put into the wrong place: messages do not show it.
   public let isShown: Bool
+  /// Words that are meant though YAML reads them otherwise: `off`.
+  public var plainWords: Set<String> = []
   /// `nil` for a text that is right.
   public let problem: @Sendable (String) -> TextProblem?
 

@@ -57,7 +57,7 @@ func readScalar(_ text: String, isPlain: Bool, isNull: Bool, as type: FieldType)
       ? .success(.text(text)) : refuse("\(text) is not supported yet (\(supported(choices)))")
   case .text(let rule):
     if let problem = rule.problem(text) { return refuse(message(problem, rule, text)) }
-    if isPlain, let reading = surprise(text) {
+    if isPlain, !rule.plainWords.contains(text), let reading = surprise(text) {
       return refuse("YAML reads \(shown) as \(reading) (a text: \"\(shown)\")")
     }
     return .success(.text(text))

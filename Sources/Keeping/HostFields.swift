@@ -17,6 +17,14 @@ enum HostFields {
     (1...500).contains(text.utf8.count)
       && text.unicodeScalars.allSatisfy { $0.value > 0x20 && $0.value != 0x7f }
   }
+  static let network: TextRule = {
+    var rule = TextRule(noun: "a network", allowed: "public, off, or a file's absolute path") {
+      text in
+      text == "public" || text == "off" || path.problem(text) == nil
+    }
+    rule.plainWords = ["off"]
+    return rule
+  }()
   static let host = TextRule(
     noun: "a host name", allowed: "1 to 64 of a–z, 0–9, `-` and `.`"
   ) { HostName($0) != nil }
@@ -160,7 +168,7 @@ enum HostFields {
     Field(
       "tor",
       .record([
-        Field("network", .text(word), summary: "public, off, or a file of lines for each torrc.")
+        Field("network", .text(network), summary: "public, off, or a file of lines for each torrc.")
       ]),
       summary: "Which Tor network."),
     Field(

@@ -120,7 +120,6 @@ public actor Keeper {
         report.plan, pass: pass ?? 0, memory: memory, shouldStop: { self.isStopping })
       report.outcomes += execution.outcomes
       if let error = execution.journalError { throw error }
-      for outcome in execution.outcomes { log(outcome.logLine) }
       if !execution.outcomes.contains(where: {
         if case .succeeded = $0.result { true } else { false }
       }) {
@@ -408,20 +407,5 @@ public actor Keeper {
       reader.remember(result, of: revision.commit)
     }
     return (result.desired, result.diagnostics)
-  }
-}
-
-extension Outcome {
-  /// One line for the log.
-  var logLine: String {
-    let what = "\(subject): \(step.action.name)"
-    let drift = step.deviations.first.map { " (\($0))" } ?? ""
-    switch result {
-    case .succeeded:
-      let seconds = Double(Int(ended.since(started) * 1000)) / 1000
-      return "\(what)\(drift): done in \(seconds) s"
-    case .failed(let failure): return "\(what)\(drift): failed: \(failure)"
-    case .skipped: return "\(what): not begun"
-    }
   }
 }

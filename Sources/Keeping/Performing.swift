@@ -6,21 +6,44 @@ import TorRuntime
 
 extension LiveWorld {
   public func perform(_ step: Step) async throws(StepFailure) -> StepEffect {
+    let began = ContinuousClock.now
     do {
-      return try await carryOut(step.action)
-    } catch let failure as StepFailure {
+      let effect = try await carryOut(step.action)
+      log("\(step.action.summary): done in \(seconds(since: began)) s\(reason(step))")
+      return effect
+    } catch {
+      let failure = failure(error)
+      log("\(step.action.summary): FAILED: \(failure)\(reason(step))")
       throw failure
+    }
+  }
+
+  private func seconds(since began: ContinuousClock.Instant) -> Double {
+    let parts = began.duration(to: .now).components
+    return Double(parts.seconds) + Double(parts.attoseconds / 1_000_000_000_000_000) / 1000
+  }
+
+  private func reason(_ step: Step) -> String {
+    let what = step.deviations.first.map { ": \($0)" } ?? ""
+    return step.cause == .drift ? " [drift\(what)]" : ""
+  }
+
+  private func failure(_ error: any Error) -> StepFailure {
+    do {
+      throw error
+    } catch let failure as StepFailure {
+      return failure
     } catch let error as EngineError {
       if error.code == .unreachable || error.code == .timeout { forgetEngine() }
-      throw StepFailure(error)
+      return StepFailure(error)
     } catch let error as KeyStoreError {
-      throw StepFailure(error)
+      return StepFailure(error)
     } catch let error as FolderError {
-      throw StepFailure(error)
+      return StepFailure(error)
     } catch let error as ControlError {
-      throw StepFailure(error)
+      return StepFailure(error)
     } catch {
-      throw StepFailure(code: "unexpected", message: "\(error)")
+      return StepFailure(code: "unexpected", message: "\(error)")
     }
   }
 

@@ -23,7 +23,8 @@ extension Planner {
     }
     let running = sheet.containers.filter { $0.state != .other("removing") }
     guard let container = preferred(running, sheet) else {
-      planCreation(sheet, into: &group, cause: sheet.memory.proven == nil ? .change : .drift)
+      planCreation(
+        sheet, into: &group, cause: sheet.memory.containerIDs.isEmpty ? .change : .drift)
       return
     }
     group.steps += running.filter { $0.id != container.id }.map { extra in

@@ -8,6 +8,8 @@ public struct RetrySchedule: Hashable, Sendable {
   public var lifetime = 3 * 86_400.0
   /// But never before this many tries: a wall clock that jumped must not kill events at their first.
   public var fewestTries = 3
+  /// However the last step is spread; stays below `Journal.longestWait`.
+  public var longestStep = 86_400.0
   /// With more events behind, they wait too: the first of them is tried at least this often.
   public var longestWhileOthersWait = 1_800.0
   /// A receiver may ask for a pause of at most a day.
@@ -28,7 +30,7 @@ public struct RetrySchedule: Hashable, Sendable {
     failures: Int, othersWait: Bool, retryAfter: Double?, unit: Double
   ) -> Double {
     let step = steps.isEmpty ? 0 : steps[min(max(failures, 1), steps.count) - 1]
-    let spread = step * (0.8 + 0.4 * unit)
+    let spread = min(step * (0.8 + 0.4 * unit), longestStep)
     let capped = othersWait ? min(spread, longestWhileOthersWait) : spread
     return max(capped, min(retryAfter ?? 0, longestRetryAfter))
   }

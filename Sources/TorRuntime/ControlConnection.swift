@@ -104,7 +104,7 @@ struct ControlConnection: ~Copyable {
   private func wait(for events: Int32, as operation: String) throws(ControlError) {
     while true {
       let left = deadline.milliseconds
-      guard left > -1 else {
+      guard left > 0 else {
         throw ControlError(
           .timedOut, operation, "no whole answer in time; tor may be stopped or overloaded")
       }

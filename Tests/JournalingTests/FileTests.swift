@@ -103,7 +103,7 @@ import Testing
   }
 
   /// The agent is killed in the midst of writing: all that a call had returned for is there, and nothing half.
-  @Test(arguments: [20, 90, 250]) func akillLeavesAReadableJournal(milliseconds: Int) async throws {
+  @Test(arguments: [20, 90, 250]) func aKillLeavesAReadableJournal(milliseconds: Int) async throws {
     try await withFolder { folder in
       let path = folder + "/journal.db"
       await #expect(processExitsWith: .signal(SIGKILL)) {
@@ -112,9 +112,7 @@ import Testing
         let pass = try await journal.beginPass(
           trigger: "start", revision: nil, at: Timestamp(seconds: 1))
         guard let done = fopen(path + ".done", "w") else { exit(3) }
-        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(milliseconds)) {
-          kill(getpid(), SIGKILL)
-        }
+        var isDoomed = false
         while true {
           let attempt = try await journal.intend(
             pass: pass, subject: .host, step: Sample.step(), at: Timestamp(seconds: 1))
@@ -123,10 +121,17 @@ import Testing
             events: [Sample.event(.actionSucceeded, "attempt/\(attempt)")])
           fputs("\(attempt)\n", done)
           fflush(done)
+          if !isDoomed {
+            isDoomed = true
+            DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(milliseconds)) {
+              kill(getpid(), SIGKILL)
+            }
+          }
         }
       }
       let done = try String(contentsOfFile: path + ".done", encoding: .utf8)
         .split(separator: "\n").count
+      #expect(done > 0)
       let journal = try await Journal(path: path)
       let history = try await journal.history(limit: 10_000)
       let open = try await journal.openAttempts()

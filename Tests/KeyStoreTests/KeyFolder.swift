@@ -9,7 +9,7 @@ import Testing
 final class KeyFolder: Sendable {
   let path: String
   let store: KeyRoot
-  static let agent = AgentID(String(repeating: "a1", count: 16))!
+  static let agent = valid(AgentID(String(repeating: "a1", count: 16)))
   static let owner = 7942
 
   init() throws {
@@ -75,9 +75,16 @@ final class KeyFolder: Sendable {
   }
 }
 
+/// A value that a test's own text must make.
+func valid<Value>(_ value: Value?) -> Value {
+  guard let value else { preconditionFailure("the test's own text is not valid") }
+  return value
+}
+
 func place(_ text: String) -> KeyPlace {
   let parts = text.split(separator: "/").map(String.init)
-  return KeyPlace(instance: InstanceName(parts[0])!, service: ServiceName(parts[1])!)
+  return KeyPlace(
+    instance: valid(InstanceName(parts[0])), service: valid(ServiceName(parts[1])))
 }
 
 let now = Timestamp(seconds: 1_795_587_678)

@@ -6,7 +6,7 @@ import Testing
 @testable import KeyStore
 
 @Suite struct RootTests {
-  static let other = AgentID(String(repeating: "b2", count: 16))!
+  static let other = valid(AgentID(String(repeating: "b2", count: 16)))
 
   @Test func setUpIsExplicitAndDoneOnce() async throws {
     let folder = try KeyFolder()
@@ -84,8 +84,10 @@ import Testing
   @Test func theAnchorIsKept() async throws {
     let folder = try KeyFolder()
     #expect(await folder.store.anchor() == .absent)
-    let first = Anchor(commit: CommitID(String(repeating: "0a", count: 20))!, source: "digest 1")
-    let second = Anchor(commit: CommitID(String(repeating: "0b", count: 20))!, source: "digest 2")
+    let first = Anchor(
+      commit: valid(CommitID(String(repeating: "0a", count: 20))), source: "digest 1")
+    let second = Anchor(
+      commit: valid(CommitID(String(repeating: "0b", count: 20))), source: "digest 2")
     for anchor in [first, second] {
       try await folder.store.writeAnchor(anchor)
       #expect(await folder.store.anchor() == .present(anchor))

@@ -198,10 +198,10 @@ import Transport
     arguments: [
       ("120", 120), (" 0 ", 0), ("Sun, 06 Nov 1994 08:49:37 GMT", 37), ("-5", nil), ("soon", nil),
       ("Sun, 06 Nov 1994 08:48:37 GMT", 0), ("99999999999999999999", nil), ("", nil),
-      ("Sun, 06 Foo 1994 08:49:37 GMT", nil), ("Tue, 29 Feb 2028 00:00:00 GMT", 1_051_315_800),
+      ("Sun, 06 Foo 1994 08:49:37 GMT", nil), ("Tue, 29 Feb 2028 00:00:00 GMT", 1_051_283_460),
     ] as [(String, Double?)])
   func retryAfterIsRead(value: String, seconds: Double?) {
-    #expect(retryAfter(value, now: Timestamp(seconds: 784_111_740 - 60 + 60)) == seconds)
+    #expect(retryAfter(value, now: Timestamp(seconds: 784_111_740)) == seconds)
   }
 
   @Test(arguments: 1...40) func theScheduleIsBounded(failures: Int) {

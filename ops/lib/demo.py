@@ -6,7 +6,7 @@ import demo_changes, demo_faults
 from demo_agent import Agent, Repository
 from demo_stage import Stage
 from demo_story import Broken, Story, write_json
-from demo_world import LIB, PAGES, World
+from demo_world import LIB, World, last_words
 
 FOLDERS = "/tmp"  # short names: unix sockets lie below
 ENDED = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
@@ -60,7 +60,8 @@ def show(a):
         if error:
             story.say(f"\nops/demo: {error}")
             if code == 1:
-                story.say(f"Logs: {world.logs} (agent.log first). All that was started is being ended.")
+                story.say(f"Logs: {world.logs}. All that was started is being ended. The agent's last words:")
+                story.say(last_words(agent.log, lines=12))
         if a.json:
             write_json(a.json, story.record(a.engine, error))
         if not (a.keep and not error):

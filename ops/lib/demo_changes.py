@@ -51,7 +51,7 @@ def services_come_up(stage):
     story.step("Three services come up", "Image built, keys made, containers started and proven; pages fetched through"
                " their onion addresses by a client's SOCKS port.")
     since = time.time()
-    agent.until("three tors run", lambda: all(stage.running(name) for name in PAGES), seconds=400)
+    agent.until("three tors run", lambda: all(stage.running(name) for name in PAGES), seconds=240)
     def known():
         found = agent.services()
         return found if set(found) == set(PAGES) and all(s.get("address") and s.get("pid") for s in found.values()) else None
