@@ -173,8 +173,11 @@ extension Memory {
   /// The service stays known while a later step of the group has still to clear its instance away.
   private mutating func noteRetirement(_ place: KeyPlace, of group: StepGroup) {
     let clears = group.steps.contains { step in
-      if case .forgetInstance(place.instance) = step.action { step.service == place.service }
-      else { false }
+      if case .forgetInstance(place.instance) = step.action {
+        step.service == place.service
+      } else {
+        false
+      }
     }
     if !clears, services[place.service] == place.instance { services[place.service] = nil }
   }

@@ -180,6 +180,8 @@ public actor GitMirror {
         throw GitError(.storage, "fetch", "cannot rename \(fresh): \(errorText(errno))")
       }
       isCondemned = false
+      // A whole fetch leaves its peak as free memory in the arena of whichever thread ran it.
+      malloc_trim(0)
       return tip
     } catch {
       try remove(fresh)

@@ -33,6 +33,8 @@ public struct AgentLoop: Sendable {
   /// - Throws: `JournalError` if the journal cannot be used: without it nothing may be done.
   public func run() async throws {
     try await reports.start(house.configuration.webhooks)
+    let doorbell = doorbell
+    await house.keeper.tell { doorbell.ring("source") }
     try await tell(.agentStarted, "agent \(house.agent) started")
     let passes = Task { try await passLoop() }
     try await withThrowingTaskGroup(of: Void.self) { group in

@@ -88,18 +88,18 @@ struct Notices: Sendable {
   }
 
   /// The source answered, or did not.
+  /// - Returns: whether that is news.
   func reportSource(_ trouble: (code: String, message: String)?, at time: Timestamp)
-    async throws(JournalError)
+    async throws(JournalError) -> Bool
   {
     guard let trouble else {
-      try await journal.clear(
+      return try await journal.clear(
         key: "source",
         event: Event(
           kind: .sourceReachable, subject: "host", time: time,
           data: EventData(host: host, message: "the repository answers again")))
-      return
     }
-    try await journal.raise(
+    return try await journal.raise(
       key: "source", fingerprint: trouble.code,
       event: Event(
         kind: .sourceUnreachable, subject: "host", time: time,

@@ -41,19 +41,3 @@ public struct Preview: Sendable {
       plan, isCandidate: isCandidate, diagnostics: diagnostics, sourceTrouble: trouble)
   }
 }
-
-extension Keeper {
-  /// What the next pass would want: the accepted revision, or a trusted descendant that it would accept.
-  func preview(isOffline: Bool) async throws -> (Desired, [Diagnostic], String?, Bool) {
-    let (accepted, diagnostics) = try await desiredState(isReadOnly: true)
-    if isOffline { return (accepted, diagnostics, nil, false) }
-    let (look, trouble) = await lookOnly()
-    guard case .candidate(let candidate)? = look else {
-      return (accepted, diagnostics, trouble, false)
-    }
-    guard let (desired, found) = try await candidateState(candidate) else {
-      return (accepted, diagnostics, "\(candidate.commit.short) is refused as a whole", false)
-    }
-    return (desired, found, nil, true)
-  }
-}

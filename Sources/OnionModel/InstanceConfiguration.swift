@@ -138,7 +138,9 @@ public struct InstanceConfiguration: Hashable, Sendable, Codable {
         + " || refuse 'a public key, hostname or client file is missing or not the approved one'",
       "count() {",
       "  found=0",
-      "  for file in \"$1\"/authorized_clients/* \"$1\"/authorized_clients/.[!.]*; do",
+      // Hidden names too, also those that begin with two dots: tor reads them.
+      "  for file in \"$1\"/authorized_clients/* \"$1\"/authorized_clients/.[!.]*"
+        + " \"$1\"/authorized_clients/..?*; do",
       "    if [ -e \"$file\" ] || [ -L \"$file\" ]; then found=$((found + 1)); fi",
       "  done",
       "  [ \"$found\" -eq \"$2\" ] || refuse \"$1 has $found client files, $2 were approved\"",

@@ -29,7 +29,7 @@ struct ApplyCommand: AsyncParsableCommand {
         return
       }
       let house = try await AgentHouse.open(configuration, log: common.log)
-      let report = try await house.keeper.pass(trigger: "apply")
+      let report = try await house.keeper.pass(trigger: "apply", patience: nil)
       let plan = PlanReport(
         report.plan, isCandidate: false, diagnostics: report.diagnostics,
         sourceTrouble: report.sourceTrouble)

@@ -1,46 +1,53 @@
-import Foundation
-import Synchronization
+import Descriptors
+import Glibc
 import Testing
 
-/// A process that a test starts and ends itself; its output is collected.
+/// A process that a test starts and ends itself, by its number; its output goes to a file.
 final class Child: Sendable {
-  private let process: Process
-  private let input = Pipe()
-  private let output = Mutex("")
+  private let pid: pid_t
+  private let log: String
 
-  init(_ command: [String], directory: String? = nil) throws {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: command[0])
-    process.arguments = Array(command.dropFirst())
-    if let directory { process.currentDirectoryURL = URL(fileURLWithPath: directory) }
-    let pipe = Pipe()
-    process.standardInput = input
-    process.standardOutput = pipe
-    process.standardError = pipe
-    self.process = process
-    pipe.fileHandleForReading.readabilityHandler = { [weak self] handle in
-      let data = handle.availableData
-      if data.isEmpty { handle.readabilityHandler = nil }
-      self?.output.withLock { $0 += String(decoding: data, as: UTF8.self) }
-    }
-    try process.run()
+  /// - Parameter log: The path of a new file for its output.
+  init(_ command: [String], log: String) throws {
+    self.log = log
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_EXCL, 0o600)
+    posix_spawn_file_actions_adddup2(&actions, 1, 2)
+    var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
+    arguments.append(nil)
+    defer { for argument in arguments { free(argument) } }
+    var environment: [UnsafeMutablePointer<CChar>?] = [nil]
+    var pid: pid_t = 0
+    let result = posix_spawn(&pid, command[0], &actions, nil, arguments, &environment)
+    try #require(
+      result == 0, "\(command[0]) must be installed: \(String(cString: strerror(result)))")
+    self.pid = pid
   }
 
-  deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
+  /// Its number is its own until it is reaped, which only these two do.
+  deinit { end(SIGKILL) }
 
-  var text: String { output.withLock { $0 } }
+  func stop() { end(SIGTERM) }
 
-  func waitForOutput(_ wanted: String) async throws {
-    try await eventually("'\(wanted)' is written", saying: { self.text }) {
-      self.text.contains(wanted)
+  private func end(_ signal: Int32) {
+    if waitpid(pid, nil, WNOHANG) == 0 {
+      kill(pid, signal)
+      waitpid(pid, nil, 0)
     }
   }
 
-  /// Ends its input, asks it to end, and waits.
-  func stop() async throws {
-    try input.fileHandleForWriting.close()
-    if process.isRunning { process.terminate() }
-    try await eventually("the child has ended", saying: { self.text }) { !self.process.isRunning }
+  var text: String {
+    do {
+      let parts = log.split(separator: "/")
+      let folder = try Descriptor.folder(at: "/" + parts.dropLast().joined(separator: "/"))
+      let bytes = try folder.file(FileName(String(parts.last ?? ""))).read(limit: 1 << 20)
+      return String(decoding: bytes, as: UTF8.self)
+    } catch {
+      return "\(error)"
+    }
   }
 }
 

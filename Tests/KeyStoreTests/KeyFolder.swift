@@ -55,7 +55,8 @@ final class KeyFolder: Sendable {
 
   func write(_ inner: String, _ bytes: [UInt8], owner: Int = KeyFolder.owner) throws {
     let parts = inner.split(separator: "/")
-    let folder = try descriptor(parts.dropLast().joined(separator: "/"))
+    let above = parts.dropLast().joined(separator: "/")
+    let folder = try descriptor(above.isEmpty ? "." : above)
     try folder.write(bytes, to: FileName(String(parts.last ?? "")), FileAttributes(owner: owner))
   }
 

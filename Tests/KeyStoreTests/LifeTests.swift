@@ -296,7 +296,7 @@ import Testing
     let folder = try KeyFolder()
     let path = "\(folder.path)/small"
     try #require(mkdir(path, 0o700) == 0)
-    try #require(mount("none", path, "tmpfs", 0, "size=128k") == 0)
+    try #require(mount("none", path, "tmpfs", 0, "size=128k,mode=700") == 0)
     defer { umount2(path, 2 /* MNT_DETACH */) }
     try KeyRoot.setUp(path, id: KeyFolder.agent)
     let store = KeyRoot(path: path, id: KeyFolder.agent)

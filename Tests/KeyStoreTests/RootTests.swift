@@ -105,24 +105,43 @@ import Testing
   @Test func aSecondAgentIsTurnedAway() async throws {
     let folder = try KeyFolder()
     let path = "\(folder.path)/.onionkeeper/lock"
-    try folder.write(".onionkeeper/lock", Array("4711\n".utf8), owner: 0)
-    // Another process: `flock` keeps the lock until its standard input ends.
-    let holder = try Child(["/usr/bin/flock", "--verbose", path, "/bin/cat"])
-    try await holder.waitForOutput("executing")
+    try folder.write(".onionkeeper/lock", [], owner: 0)
+    let holder = try Child(
+      ["/usr/bin/flock", "--no-fork", path, "/bin/sleep", "600"], log: "\(folder.path)/log")
+    try await eventually("the other process has the lock", saying: { holder.text }) {
+      try isFree(folder) == false
+    }
+    // A look at a free lock notes our number: the holder's is put back.
+    try folder.descriptor(".onionkeeper").lockFile("lock").overwrite("4711\n")
     do {
       _ = try KeyRoot.lock(folder.path)
       Issue.record("a second lock was given")
     } catch {
-      #expect(error.code == .rootBusy && error.message.contains("4711"))
+      #expect(error.code == .rootBusy && error.message.contains("4711"), "\(error)")
     }
-    try await holder.stop()
-    try await eventually("the lock is free") {
-      (try? KeyRoot.lock(folder.path)) != nil
-    }
+    holder.stop()
+    #expect(try isFree(folder))
     let lock = try KeyRoot.lock(folder.path)
     #expect(await code { _ = try KeyRoot.lock(folder.path) } == .rootBusy)
     withExtendedLifetime(lock) {}
     #expect(
       String(decoding: try folder.bytes(".onionkeeper/lock"), as: UTF8.self) == "\(getpid())\n")
+  }
+
+  private func isFree(_ folder: KeyFolder) throws -> Bool {
+    do {
+      _ = try KeyRoot.lock(folder.path)
+      return true
+    } catch {
+      guard error.code == .rootBusy else { throw error }
+      return false
+    }
+  }
+}
+
+extension Descriptor {
+  fileprivate borrowing func overwrite(_ text: String) {
+    ftruncate(number, 0)
+    pwrite(number, text, text.utf8.count, 0)
   }
 }

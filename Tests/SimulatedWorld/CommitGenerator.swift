@@ -100,7 +100,9 @@ public struct CommitGenerator: Sendable {
     desired.stopped[old.name] = nil
     desired.services[index].name = name
     desired.services[index].formerly = old.name
-    if old.instance == InstanceName(old.name) { desired.services[index].instance = InstanceName(name) }
+    if old.instance == InstanceName(old.name) {
+      desired.services[index].instance = InstanceName(name)
+    }
   }
 
   /// Its file was rejected, and the last good definition is more open than that may be.

@@ -2,7 +2,9 @@ public import OnionModel
 
 extension SimulatedHost {
   /// Where the world is not as desired, for every service whose key is whole and that nothing foreign stands in the way of.
-  public func differences(from desired: Desired) -> [Violation] {
+  ///
+  /// - Parameter memory: which instance carried a service that waits.
+  public func differences(from desired: Desired, _ memory: Memory) -> [Violation] {
     let active = desired.services.filter { desired.stopped[$0.name] == nil }
     let instances = Dictionary(grouping: active, by: \.instance)
     var found: [Violation] = []
@@ -16,11 +18,12 @@ extension SimulatedHost {
     for container in containers.values.sorted(by: { $0.id < $1.id })
     where container.agent == agent && instances[container.instance] == nil {
       // Of a service that is held, or whose key has still to move on to a name or instance that is held.
-      let isKept = keys.keys.contains {
-        $0.instance == container.instance
-          && (wanted.contains($0.service) && desired.stopped[$0.service] == nil
-            || formers.contains($0.service))
+      let waits = { (service: ServiceName) in
+        wanted.contains(service) && desired.stopped[service] == nil || formers.contains(service)
       }
+      let isKept =
+        keys.keys.contains { $0.instance == container.instance && waits($0.service) }
+        || memory.services.contains { $0.value == container.instance && waits($0.key) }
       if !isKept {
         found.append(Violation("leftover.container", "\(container.name) of \(container.instance)"))
       }
@@ -52,9 +55,12 @@ extension SimulatedHost {
       }
       for (name, served) in container.tor?.served ?? [:] {
         guard let service = desired.services.first(where: { $0.name == name }) else { continue }
-        let isWaiting = waiting.contains {
-          $0.service == name || $0.instance == service.instance || $0.instance == container.instance
-        }
+        let isWaiting =
+          service.isPaused
+          || waiting.contains {
+            $0.service == name || $0.instance == service.instance
+              || $0.instance == container.instance
+          }
         let isExposed =
           served.access == .open && service.access.asksForClients
           || !isWaiting && !served.access.isWithin(service.access)
@@ -68,7 +74,8 @@ extension SimulatedHost {
     return found
   }
 
-  private func isHeld(_ instance: InstanceName, _ members: [OnionService], _ desired: Desired) -> Bool
+  private func isHeld(_ instance: InstanceName, _ members: [OnionService], _ desired: Desired)
+    -> Bool
   {
     for member in members {
       let place = KeyPlace(instance: instance, service: member.name)
@@ -85,7 +92,9 @@ extension SimulatedHost {
     _ instance: InstanceName, _ members: [OnionService], _ desired: Desired
   ) -> [Violation] {
     var found: [Violation] = []
-    func differ(_ message: String) { found.append(Violation("diverged", "\(instance): \(message)")) }
+    func differ(_ message: String) {
+      found.append(Violation("diverged", "\(instance): \(message)"))
+    }
     let ours = ours(instance)
     guard ours.count == 1, let container = ours.first else {
       differ("\(ours.count) containers")

@@ -43,7 +43,9 @@ extension SimulatedHost {
     case .imageUnknown: trouble.imageUnknown = true
     case .networksUnknown: trouble.networksUnknown = true
     case .controlSilent:
-      if let instance = random.pick(folders.keys.sorted()) { trouble.controlSilent.insert(instance) }
+      if let instance = random.pick(folders.keys.sorted()) {
+        trouble.controlSilent.insert(instance)
+      }
     case .imageRemoved:
       if let image = random.pick(images.keys.sorted()) { images[image] = nil }
     case .networkRemoved:
@@ -102,9 +104,14 @@ extension SimulatedHost {
     }
   }
 
-  /// A person removes the copies that somebody made.
-  mutating func clearCopies() {
-    for id in copies { containers[id] = nil }
+  /// A person removes copies of ours, and what is foreign under the name of an instance that nothing wants any more.
+  mutating func clearCopies(_ desired: Desired) {
+    let wanted = Set(desired.services.map(\.instance))
+    for (id, container) in containers {
+      if copies.contains(id) || container.agent != agent && !wanted.contains(container.instance) {
+        containers[id] = nil
+      }
+    }
     copies = []
   }
 
@@ -175,7 +182,8 @@ extension SimulatedHost {
 
   private mutating func sufferInFolder(_ fault: Fault, _ instance: InstanceName) {
     switch fault {
-    case .torrcEdited: folders[instance]?.files["torrc"]?.append("HiddenServicePort 8 192.0.2.8:8\n")
+    case .torrcEdited:
+      folders[instance]?.files["torrc"]?.append("HiddenServicePort 8 192.0.2.8:8\n")
     case .sumsDeleted: folders[instance]?.files["sums"] = nil
     case .folderDeleted: folders[instance] = nil
     case .folderChowned:

@@ -22,7 +22,8 @@ extension SimulatedHost {
       look.folders[instance] = observedFolder(instance)
       look.tors[instance] = observedTor(instance)
     }
-    for directory in Set(desired.services.flatMap(\.ports).compactMap { $0.target.socket?.directory })
+    for directory in Set(
+      desired.services.flatMap(\.ports).compactMap { $0.target.socket?.directory })
     {
       look.socketDirectories[directory] = .present(true)
     }
@@ -31,7 +32,8 @@ extension SimulatedHost {
 
   private func rootObservation(_ isUnmounted: Bool, foreign: Bool) -> Observation<AgentID> {
     if isUnmounted { return .absent }
-    return foreign ? AgentID(String(repeating: "f", count: 32)).map { .present($0) } ?? .absent
+    return foreign
+      ? AgentID(String(repeating: "f", count: 32)).map { .present($0) } ?? .absent
       : .present(agent)
   }
 

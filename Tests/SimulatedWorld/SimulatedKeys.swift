@@ -25,7 +25,9 @@ public struct SimulatedKeyDirectory: Hashable, Sendable {
     self.clientFiles = clientFiles
   }
 
-  public var address: OnionAddress? { if case .whole(let address) = secret { address } else { nil } }
+  public var address: OnionAddress? {
+    if case .whole(let address) = secret { address } else { nil }
+  }
 
   /// As a look by descriptor finds it.
   func observed(owner wanted: Int) -> Observation<KeyDirectory> {

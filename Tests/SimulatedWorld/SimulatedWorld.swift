@@ -43,6 +43,7 @@ public actor SimulatedWorld: World {
   private var disturbances: [Fault] = []
   private var random: SplitMix64
   private var onDeath: @Sendable () async -> Void = {}
+  private var refuses: @Sendable (Action) -> Bool = { _ in false }
 
   public init(_ host: SimulatedHost, clock: SimulatedClock, seed: UInt64) {
     self.host = host
@@ -64,6 +65,7 @@ public actor SimulatedWorld: World {
     clock.advance(seconds: 0.01)
     if random.chance(disturbanceChance), let fault = random.pick(disturbances) { suffer(fault) }
     let mishap = random.chance(mishapChance) ? random.pick(Mishap.allCases) : nil
+    if refuses(step.action) { throw Self.failure }
     switch mishap {
     case .failsBefore: throw Self.failure
     case .diesBefore:
@@ -104,6 +106,9 @@ public actor SimulatedWorld: World {
     self.onDeath = onDeath
   }
 
+  /// Steps that fail, each time, before they take effect.
+  public func refuse(where matches: @escaping @Sendable (Action) -> Bool) { refuses = matches }
+
   public func disarm() {
     mishapChance = 0
     disturbanceChance = 0
@@ -111,13 +116,8 @@ public actor SimulatedWorld: World {
 
   public func suffer(_ fault: Fault) {
     log.append("fault \(fault)")
-    let before = host
     host.suffer(fault, &random)
     judgeReadings()
-    if fault.takesKey, before.stolen == host.stolen, before.keys != host.keys {
-      // What was taken was no whole key any more.
-      log.append("  (again)")
-    }
   }
 
   public func recover() {
@@ -130,7 +130,7 @@ public actor SimulatedWorld: World {
     host.bringBack(desired)
   }
 
-  public func clearCopies() { host.clearCopies() }
+  public func clearCopies(_ desired: Desired) { host.clearCopies(desired) }
 
   /// Time passes; what restarts by itself does so.
   public func advance(seconds: Double) {
@@ -161,9 +161,10 @@ public actor SimulatedWorld: World {
   // MARK: Judging
 
   private func judge(_ step: Step, before: SimulatedHost) {
-    for violation in StepJudge(before: before, after: host, seen: seen, desired: desired, step: step)
-      .violations
-    { report(violation) }
+    for violation in StepJudge(
+      before: before, after: host, seen: seen, desired: desired, step: step
+    )
+    .violations { report(violation) }
     judgeReadings()
   }
 

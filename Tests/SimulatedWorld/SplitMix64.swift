@@ -13,7 +13,9 @@ public struct SplitMix64: RandomNumberGenerator, Sendable {
   }
 
   /// True about `percent` times in a hundred.
-  public mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &self) < percent }
+  public mutating func chance(_ percent: Int) -> Bool {
+    Int.random(in: 0..<100, using: &self) < percent
+  }
 
   /// One of `choices`; `nil` if there are none.
   public mutating func pick<Choices: Collection>(_ choices: Choices) -> Choices.Element? {

@@ -58,7 +58,8 @@ struct StepJudge {
     for place in before.unowned where before.keys[place] != after.keys[place] {
       found.append(Violation("foreign.touched", "\(place) by \(step.action)"))
     }
-    for (name, network) in before.networks where !network.isOurs && after.networks[name] != network {
+    for (name, network) in before.networks where !network.isOurs && after.networks[name] != network
+    {
       found.append(Violation("foreign.touched", "network \(name) by \(step.action)"))
     }
     return found
@@ -123,7 +124,8 @@ extension SimulatedHost.Reading {
     return served.access.isWithin(allowed)
       ? nil
       : Violation(
-        "access.open", "\(service) is served to \(served.access), allowed is \(allowed)"
+        "access.open",
+        "\(service) is served to \(served.access), allowed is \(allowed)"
           + " (\(launcher))")
   }
 }

@@ -1,9 +1,9 @@
 import Executing
-import Testing
 import Journaling
 import OnionModel
 import Planning
 import SimulatedWorld
+import Testing
 
 /// One seeded life of a host: commits, faults, failures and deaths of the agent; then quiet, in which the world must
 /// become what is desired.
@@ -85,8 +85,9 @@ struct Harness {
       await world.arm(
         mishaps: isRough ? 12 : 0, disturbances: isRough ? tame : [], chance: isRough ? 8 : 0,
         onDeath: {
-          let memory = try? await journal.memory(agent: agent, now: clock.now)
-          atDeath.set(memory)
+          do { atDeath.set(try await journal.memory(agent: agent, now: clock.now)) } catch {
+            Issue.record("the journal cannot be read at the agent's death: \(error)")
+          }
         })
       try await pass(isCalm: !isRough)
       await world.advance(seconds: random.pick([1, 60, 400, 4000]) ?? 1)
@@ -108,7 +109,7 @@ struct Harness {
   private mutating func settle() async throws {
     await world.disarm()
     await world.recover()
-    await world.clearCopies()
+    await world.clearCopies(commits.desired)
     if random.chance(70) { await world.bringBack(commits.desired) }
     for _ in 0..<Self.quietPasses {
       await world.advance(seconds: 7200)
@@ -118,7 +119,8 @@ struct Harness {
     if !plan.isEmpty {
       await world.report(Violation("restless", "\(plan.steps.map(\.action))"))
     }
-    for difference in await world.host.differences(from: commits.desired) {
+    let memory = try await journal.memory(agent: agent, now: world.clock.now)
+    for difference in await world.host.differences(from: commits.desired, memory) {
       await world.report(
         Violation(
           difference.kind, difference.message + "; waiting: \(plan.waiting.map(\.message))"))

@@ -5,7 +5,7 @@ import daemon
 import demo_changes, demo_faults
 from demo_agent import Agent, Repository
 from demo_stage import Stage
-from demo_story import Broken, Story, write_json
+from demo_story import Broken, Story, spoken, write_json
 from demo_world import LIB, World, last_words
 
 FOLDERS = "/tmp"  # short names: unix sockets lie below
@@ -86,8 +86,8 @@ def tell(stage, keeps):
     reload, recreation = (stage.story.measures[m] for m in (demo_changes.RELOAD, demo_faults.RECREATION))
     counts = stage.story.counts
     stage.story.say()
-    stage.story.say(f"A reload took {reload:.2f} s and ended no tor; a recreation took {recreation:.2f} s, and its service was"
-                    f" away meanwhile.\n{len(stage.story.claims)} claims hold; {counts['events']} events verified,"
+    stage.story.say(f"A reload took {spoken(reload)} and ended no tor; a recreation took {spoken(recreation)}, and its service"
+                    f" was away until its descriptor was published anew.\n{len(stage.story.claims)} claims hold; {counts['events']} events verified,"
                     f" {counts['rejected']} rejected.")
 
 
@@ -103,12 +103,12 @@ def finish(story, world, code):
 
 def kept_text(stage):
     world, agent = stage.world, stage.agent
-    command = shlex.join(map(str, ["nsenter", f"--net={world.netns}", *agent.words()]))
+    command = shlex.join(map(str, ["nsenter", f"--net={world.netns}", *agent.words("status")]))
     engine = f"docker -H unix://{world.socket} ps" if world.kind == "docker" else f"podman --remote --url unix://{world.socket} ps"
     git = f"git -C {world.tree} -c gpg.format=ssh -c user.signingKey={stage.repository.key} -c user.name=me -c user.email=me@here"
     return f"""
 All of it still runs. To look around, as root:
-  {command} status            (or: history, plan, check {world.tree})
+  {command}       (or: history, plan)
   {LIB}/tor-network wait-onion {world.tor_dir} {stage.address['blog']}:81 --body
   {LIB}/webhook-receiver events {world.events_dir}
   {engine}

@@ -1,5 +1,5 @@
 """The two sides of the demo: the repository that a person pushes to, and the agent that follows it."""
-import calendar, json, os, re, shutil, signal, time
+import calendar, contextlib, json, os, pathlib, re, shutil, signal, time
 
 import daemon
 from demo_story import Broken, wait
@@ -88,7 +88,7 @@ class Agent:
         world.host_file.chmod(0o600)
 
     def words(self, *words):
-        return [self.binary, "--config", self.world.host_file, *words]
+        return [self.binary, *words, *([] if words[0] == "check" else ["--config", self.world.host_file])]
 
     def command(self, *words, codes=(0,)):
         return self.world.run(self.words(*words), "commands.log", inside=True, seconds=COMMAND_SECONDS, codes=codes)
@@ -125,6 +125,17 @@ class Agent:
     def look_now(self):
         """SIGHUP: a pass at once instead of within the minute."""
         os.kill(self.pid(), signal.SIGHUP)
+
+    @contextlib.contextmanager
+    def held(self):
+        """Stops its process for a moment: it follows the engine's events, and would be first at what is shown."""
+        pid = self.pid()
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            wait(DEADLINE, "the agent is held", lambda: state_of(pid) == "T", pause=0.005)
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def stop(self):
         """SIGTERM; its exit code."""
@@ -187,6 +198,10 @@ class Agent:
         for event in self.received():
             epochs.setdefault(event["epoch"], set()).add(int(event["sequence"]))
         return sum(max(s) - min(s) + 1 - len(s) for s in epochs.values())
+
+
+def state_of(pid):
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def moment(text):

@@ -77,7 +77,7 @@ class Story:
 
     def measure(self, name, seconds):
         self.measures[name] = round(seconds, 3)
-        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
+        return spoken(seconds)
 
     # ---- events
 
@@ -85,8 +85,8 @@ class Story:
         """As the receiver got them, one line each: type, subject, and what was expected and found."""
         for event in found:
             data = event.get("data") or {}
-            parts = [f"{d.get('what')}: {d.get('expected')} expected, {d.get('observed')} found" for d in data.get("drift") or []]
-            text = "; ".join(parts) or data.get("error") or data.get("message") or data.get("action") or ""
+            parts = [f"{d.get('what')}: expected {d.get('expected')}, found {d.get('observed')}" for d in data.get("drift") or []]
+            text = "; ".join(([data["error"]] if data.get("error") else []) + parts) or data.get("message") or data.get("action") or ""
             kind = str(event.get("type", "")).removeprefix("onionkeeper.")
             self.say(self.style("36", f"   >> {kind:17} {event.get('subject', ''):14} {clipped(text, 110)}".rstrip()))
 
@@ -101,12 +101,17 @@ class Story:
         if self.measures:
             self.say()
             self.say(self.style("1", "How long it took"))
-            self.table(["what", "seconds"], [[name, f"{value:7.2f}"] for name, value in self.measures.items()])
+            self.table(["what", "took"], [[name, spoken(value)] for name, value in self.measures.items()])
 
     def record(self, engine, error):
         self.end_step()
         return {"engine": engine, "ok": error is None, "error": error, "seconds": round(time.monotonic() - self.began, 1),
                 "steps": self.steps, "claims": self.claims, "measures": self.measures, "counts": self.counts}
+
+
+def spoken(seconds):
+    """Three digits that matter: `4 ms`, `1.25 s`, `31.0 s`."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
 
 
 def clipped(text, most):

@@ -198,7 +198,7 @@ class World:
                 troubles.append(str(failure))
         attempt(lambda: daemon.end(self.root / "agent.pid", self.root, grace=30))
         if self.socket.exists() and self.host_file.exists() and self.state.exists():
-            down = [self.binary, "--config", self.host_file, "down"]
+            down = [self.binary, "down", "--config", self.host_file]
             attempt(lambda: self.run(down, "stop.log", inside=True, seconds=60, codes=(0, 1)))
         stops = [("tor-network", self.tor_dir), ("git-server", self.root / "git"), ("webhook-receiver", self.events_dir)]
         stops += [("demo-backend", self.root / f"b-{name}") for name in PAGES]

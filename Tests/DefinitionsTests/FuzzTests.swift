@@ -1,0 +1,121 @@
+import Definitions
+import OnionModel
+import Testing
+
+/// SplitMix64 (Steele, Lea, Flood 2014): the same seed, the same files.
+private struct Seeded: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var value = state
+    value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
+    return value ^ (value >> 31)
+  }
+}
+
+/// Mutated fixtures: nothing crashes, everything stays inside its bounds, and the promises hold.
+@Suite struct FuzzTests {
+  private static let corpus = Fixture.all(in: "definitions").map(\.bytes)
+  private static let pieces: [[UInt8]] = [
+    "[", "{", "]", "}", ": ", "- ", "\n", "\r\n", "\t", "&a ", "*a", "!!str ", "<<: ", "? ", "|\n",
+    "'", "\"", "#", "---\n", "...\n", "%TAG ! x\n", "\u{feff}", "\u{0}", "access: clients\n",
+    "access: public\n", "clients: []\n", "ports:\n", "hosts: [web-1]\n",
+  ].map { Array($0.utf8) }
+
+  private func mutated(_ generator: inout Seeded) -> [UInt8] {
+    var bytes = Self.corpus.randomElement(using: &generator) ?? []
+    for _ in 0..<Int.random(in: 1...6, using: &generator) {
+      let start = Int.random(in: 0...bytes.count, using: &generator)
+      let end = min(bytes.count, start + Int.random(in: 0...40, using: &generator))
+      switch Int.random(in: 0..<6, using: &generator) {
+      case 0: bytes.removeSubrange(start..<end)
+      case 1: bytes.insert(contentsOf: bytes[start..<end], at: start)
+      case 2 where start < bytes.count:
+        bytes[start] = UInt8.random(in: 0...255, using: &generator)
+      case 3:
+        let piece = Self.pieces.randomElement(using: &generator) ?? []
+        let count = Int.random(in: 0..<40, using: &generator) == 0 ? 5000 : 1
+        bytes.insert(contentsOf: Array(repeating: piece, count: count).joined(), at: start)
+      case 4:
+        let other = Self.corpus.randomElement(using: &generator) ?? []
+        bytes = Array(bytes[..<start]) + other.suffix(other.count / 2)
+      default:
+        bytes.insert(contentsOf: Self.pieces.randomElement(using: &generator) ?? [], at: start)
+      }
+    }
+    return bytes
+  }
+
+  @Test(arguments: [1, 2, 3, 4])
+  func mutatedDefinitions(_ seed: UInt64) throws {
+    var generator = Seeded(state: seed)
+    let name = try #require(ServiceName("blog"))
+    let host = HostContext(
+      name: try #require(HostName("web-1")), labels: [:],
+      allow: try AllowList(["host", "192.0.2.0/24", "unix:/run/onion-targets/*/*"]))
+    let head = "hosts: [web-1]\nkey: existing\nports: [{virtual: 80, target: host:80}]\n"
+    let shut = head + "access: clients\nclients: [\(Sample.client("a", 7))]\n"
+    let before = resolve(revision(Array(shut.utf8)), lastGood: [:], host: host).lastGood
+    #expect(before[name] != nil)
+    for _ in 0..<400 {
+      let bytes = mutated(&generator)
+      let reading = revision(bytes)
+      let service = try #require(reading.services[name])
+      // Valid or with an error, never both and never neither; in order; bounded; with places.
+      #expect((service.definition == nil) == service.diagnostics.contains { $0.severity == .error })
+      #expect(service.diagnostics.count <= 400)
+      for diagnostic in service.diagnostics {
+        #expect(diagnostic.message.utf8.count < 1000 && !diagnostic.message.contains("\n"))
+        #expect((diagnostic.line ?? 1) <= bytes.count + 1)
+      }
+      let result = resolve(reading, lastGood: before, host: host)
+      // In exactly one of the three states at most, and never open unless a valid file says so.
+      let states = [
+        result.services.contains { $0.name == name }, result.stopped[name] != nil,
+        result.unsettled.contains(name),
+      ]
+      #expect(states.count(where: { $0 }) <= 1)
+      if service.definition == nil {
+        #expect(result.services.allSatisfy { $0.access.asksForClients })
+        #expect(result.lastGood[name] != nil)
+      }
+    }
+  }
+
+  /// A last good public service runs on only beside a file that nowhere asks for clients.
+  @Test(arguments: [5, 6])
+  func neverMoreOpen(_ seed: UInt64) throws {
+    var generator = Seeded(state: seed)
+    let name = try #require(ServiceName("blog"))
+    let host = HostContext(
+      name: try #require(HostName("web-1")), labels: [:], allow: try AllowList(["host"]))
+    let open = "hosts: [web-1]\nkey: existing\nports: [{virtual: 80, target: host:80}]\n"
+    let before = resolve(revision(Array(open.utf8)), lastGood: [:], host: host).lastGood
+    let shut = open + "access: clients\nclients: [\(Sample.client("a", 7))]\n"
+    for _ in 0..<400 {
+      // One fault anywhere in a file that asks for clients.
+      var bytes = Array(shut.utf8)
+      let start = Int.random(in: 0..<bytes.count, using: &generator)
+      switch Int.random(in: 0..<3, using: &generator) {
+      case 0: bytes[start] = UInt8.random(in: 0x20...0x7e, using: &generator)
+      case 1: bytes.remove(at: start)
+      default: bytes.insert(UInt8.random(in: 0x20...0x7e, using: &generator), at: start)
+      }
+      let reading = revision(bytes)
+      let result = resolve(reading, lastGood: before, host: host)
+      if reading.services[name]?.definition == nil {
+        let text = String(decoding: bytes, as: UTF8.self)
+        #expect(result.services.isEmpty, "\(text)")
+      }
+    }
+  }
+
+  private func revision(_ bytes: [UInt8]) -> RevisionReading {
+    readRevision(
+      RepositoryFiles([
+        "onionkeeper.yaml": Array("version: 1\n".utf8), "services/blog.yaml": bytes,
+      ]))
+  }
+}

@@ -1,0 +1,282 @@
+import Definitions
+import Foundation
+import OnionModel
+import Testing
+
+/// "What is wrong stays where it is wrong" of product.md §2, sentence by sentence.
+@Suite struct ResolutionTests {
+  private let blog = ServiceName("blog")!
+  private let shop = ServiceName("shop")!
+
+  private static let ports = "ports: [{virtual: 80, target: host:8080}]\n"
+  private static let badPorts = "ports: [{virtual: 0, target: host:8080}]\n"
+  private static let head = "hosts: [web-1]\nkey: existing\n"
+  private static let open = head + ports
+
+  private static func clients(_ numbers: [UInt8], ports: String = ports) -> String {
+    let list = numbers.map { Sample.client("c\($0)", $0) }.joined(separator: ", ")
+    return head + "access: clients\nclients: [\(list)]\n" + ports
+  }
+
+  /// Resolves one revision after another, as a host does; the last result.
+  private func pass(
+    _ revisions: [[String: String]], host: String = "web-1", allow: [[String]] = [["host"]],
+    limit: Int = 500
+  ) throws -> HostDefinitions {
+    var result = HostDefinitions()
+    var cache = DefinitionCache()
+    for (index, revision) in revisions.enumerated() {
+      var files = ["onionkeeper.yaml": Array("version: 1\n".utf8)]
+      for (name, text) in revision { files["services/\(name).yaml"] = Array(text.utf8) }
+      let reading = readRevision(RepositoryFiles(files), cache: &cache)
+      try #require(!reading.isRefused)
+      result = resolve(
+        reading, lastGood: result.lastGood,
+        host: HostContext(
+          name: try #require(HostName(host)), labels: [:],
+          allow: try AllowList(allow[min(index, allow.count - 1)]), serviceLimit: limit))
+    }
+    return result
+  }
+
+  private func keys(_ result: HostDefinitions) -> [String] {
+    result.services.first { $0.name == blog }?.access.clients.map(\.key) ?? []
+  }
+
+  @Test func aBadFileKeepsItsServiceAndTheRestApplies() throws {
+    let result = try pass([
+      ["blog": Self.open, "shop": Self.open],
+      [
+        "blog": Self.head + Self.badPorts,
+        "shop": Self.head + "ports: [{virtual: 81, target: host:1}]\n",
+      ],
+    ])
+    #expect(result.services.map(\.name) == [blog, shop])
+    #expect(result.services[0].ports[0].virtual == 80)
+    #expect(result.services[1].ports[0].virtual == 81)
+    #expect(result.rejections[blog]?.fallback == .lastGood)
+    #expect(result.rejections[shop] == nil)
+  }
+
+  @Test func withoutALastGoodItIsNotStarted() throws {
+    let result = try pass([["blog": Self.head + Self.badPorts, "shop": Self.open]])
+    #expect(result.services.map(\.name) == [shop])
+    #expect(result.unsettled == [blog])
+    #expect(result.defined == [blog, shop])
+    #expect(result.rejections[blog]?.fallback == .notStarted)
+  }
+
+  @Test func aBadFileForAnotherHostIsNoConcernOfThisOne() throws {
+    let result = try pass([["blog": "hosts: [web-2]\nkey: existing\n" + Self.badPorts]])
+    #expect(result.unsettled.isEmpty && result.stopped.isEmpty && result.rejections.isEmpty)
+    #expect(result.defined == [blog])
+  }
+
+  @Test func aFileWithoutReadableHostsMayBeForThisHost() throws {
+    let result = try pass([["blog": "hosts: ["]])
+    #expect(result.unsettled == [blog])
+  }
+
+  /// Last good public: only a file that is provably public keeps it running.
+  @Test(arguments: [
+    (head + badPorts, true),
+    (head + "access: public\n" + badPorts, true),
+    (head + "prots: []\n", true),
+    (head + "access: public\ncolour: blue\n" + ports, true),
+    (head + "access: public\n" + ports + "oops\n", true),
+    (head + ports + ports, true),
+    (head + "access: clients\n" + ports, false),
+    (head + "access: client\n" + ports, false),
+    (head + "access: yes\n" + ports, false),
+    (head + "acess: clients\n" + ports, false),
+    (head + "colour: blue\n" + ports, false),
+    (head + "ports: [{virtual: 80, target: host:80, access: clients}]\n", false),
+    (head + "clients: []\n" + ports, false),
+    (head + "access: public\naccess: clients\n" + ports, false),
+    (head + "access: public\naccess: public\n" + badPorts, false),
+    (head + "<<: {access: clients}\n" + ports, false),
+    (head + ports + "oops\n", false),
+    (head + "access: public\noops\naccess: clients\n" + ports, false),
+    ("", false), ("\u{7}", false), ("just words", false),
+    (clients([1], ports: badPorts), false),
+  ])
+  func lastGoodPublic(_ rejected: String, runs: Bool) throws {
+    let result = try pass([["blog": Self.open], ["blog": rejected]])
+    #expect(result.services.map(\.name) == (runs ? [blog] : []))
+    #expect((result.stopped[blog] != nil) == !runs)
+    #expect(result.rejections[blog]?.fallback == (runs ? .lastGood : .stopped))
+  }
+
+  /// Last good for clients 1 and 2: those stay, less what the parsed part no longer lists.
+  @Test(arguments: [
+    (clients([1, 2], ports: badPorts), [1, 2]),
+    (clients([1], ports: badPorts), [1]),
+    (clients([1, 3], ports: badPorts), [1]),
+    (clients([3], ports: badPorts), []),
+    (head + "access: clients\nclients: []\n" + ports, []),
+    (head + "access: clients\n" + ports, []),
+    (head + "access: public\n" + badPorts, [1, 2]),
+    (head + badPorts, [1, 2]),
+    // Another key under the old name: the old key is no longer listed.
+    (
+      head + "access: clients\nclients: [{name: c1, key: oops}, \(Sample.client("c2", 2))]\n"
+        + ports, [2]
+    ),
+    // One invalid client of several is an error of the file; the others that stay listed stay.
+    (
+      head + "access: clients\nclients: [\(Sample.client("BAD", 9)), \(Sample.client("c1", 1))]\n"
+        + ports, [1]
+    ),
+    // A misspelt list is still the list.
+    (head + "access: clients\nclient: [\(Sample.client("c1", 1))]\n" + ports, [1]),
+    // Two lists: only who is on both.
+    (
+      head + "access: clients\nclients: [\(Sample.client("c1", 1)), \(Sample.client("c2", 2))]\n"
+        + "clients: [\(Sample.client("c2", 2))]\n" + ports, [2]
+    ),
+    // Nothing of the list could be read, so nothing is known of it.
+    ("", [1, 2]), ("hosts: [", [1, 2]), ("\u{7}", [1, 2]),
+    (head + "access: clients\nclients: [\(Sample.client("c1", 1)), {name: \"c2", [1, 2]),
+    // The list was whole before the text broke off.
+    (clients([2]) + "oops\n", [2]),
+  ])
+  func lastGoodClients(_ rejected: String, left: [UInt8]) throws {
+    let result = try pass([["blog": Self.clients([1, 2])], ["blog": rejected]])
+    #expect(keys(result) == left.map(Sample.key))
+    #expect((result.stopped[blog] != nil) == left.isEmpty)
+    #expect(result.services.allSatisfy { $0.access.asksForClients })
+  }
+
+  @Test func aWithdrawnClientStaysOutUntilAValidFile() throws {
+    let first = Self.clients([1, 2])
+    let without = Self.clients([1], ports: Self.badPorts)
+    #expect(keys(try pass([["blog": first], ["blog": without], ["blog": "hosts: ["]])).count == 1)
+    let listedAgain = Self.clients([1, 2], ports: Self.badPorts)
+    #expect(
+      keys(try pass([["blog": first], ["blog": without], ["blog": listedAgain]])).count == 1)
+    #expect(keys(try pass([["blog": first], ["blog": without], ["blog": first]])).count == 2)
+  }
+
+  @Test func aServiceWithoutClientsLeftStaysStoppedUntilAValidFile() throws {
+    let first = Self.clients([1, 2])
+    let nobody = Self.clients([3], ports: Self.badPorts)
+    let result = try pass([["blog": first], ["blog": nobody], ["blog": "hosts: ["]])
+    #expect(result.stopped[blog] != nil && result.services.isEmpty)
+    #expect(try pass([["blog": first], ["blog": nobody], ["blog": first]]).stopped.isEmpty)
+  }
+
+  @Test func aConflictDoesTheSameToTheServicesInvolvedOnly() throws {
+    let address = "address: \(Sample.address(1))\n"
+    let result = try pass([
+      ["blog": Self.head + address + Self.ports, "other": Self.open],
+      [
+        "blog": Self.head + address + "ports: [{virtual: 81, target: host:1}]\n",
+        "shop": Self.head + address + Self.ports,
+        "other": Self.head + "ports: [{virtual: 82, target: host:1}]\n",
+      ],
+    ])
+    #expect(result.services.map { "\($0.name) \($0.ports[0].virtual)" } == ["blog 80", "other 82"])
+    #expect(result.unsettled == [shop])
+  }
+
+  @Test func aNewServiceDoesNotTakeTheAddressOfALastGoodOne() throws {
+    let address = "address: \(Sample.address(1))\n"
+    let result = try pass([
+      ["blog": Self.head + address + Self.ports],
+      ["blog": Self.head + Self.badPorts, "shop": Self.head + address + Self.ports],
+    ])
+    #expect(result.services.map(\.name) == [blog])
+    #expect(result.unsettled == [shop])
+    #expect(
+      result.diagnostics.map(\.description) == [
+        "services/shop.yaml:3:10: address: is still that of blog, which stays at its last good definition"
+      ])
+  }
+
+  @Test func aMisnamedFileIsNoRemoval() throws {
+    let files = RepositoryFiles([
+      "onionkeeper.yaml": Array("version: 1\n".utf8), "services/blog.yml": Array(Self.open.utf8),
+    ])
+    let before = try pass([["blog": Self.open]])
+    let host = HostContext(
+      name: try #require(HostName("web-1")), labels: [:], allow: try AllowList(["host"]))
+    let result = resolve(readRevision(files), lastGood: before.lastGood, host: host)
+    #expect(result.services.map(\.name) == [blog])
+    #expect(
+      result.rejections[blog]?.diagnostics.map(\.description)
+        == ["services/blog.yml: is no definition (NAME.yaml)"])
+  }
+
+  @Test func aRemovedDefinitionIsForgotten() throws {
+    let result = try pass([["blog": Self.open, "shop": Self.open], ["shop": Self.open]])
+    #expect(result.defined == [shop])
+    #expect(Set(result.lastGood.keys) == [shop])
+  }
+
+  @Test func theLastGoodDefinitionSaysWhichHost() throws {
+    let moved = "hosts: [web-2]\nkey: existing\n" + Self.badPorts
+    let result = try pass([["blog": Self.open], ["blog": moved]])
+    #expect(result.services.map(\.name) == [blog])
+    let other = try pass([["blog": Self.open], ["blog": moved]], host: "web-2")
+    #expect(other.services.isEmpty && other.unsettled == [blog])
+  }
+
+  @Test func whatTheHostDoesNotAllowKeepsAnAllowedLastGood() throws {
+    let metadata = Self.head + "ports: [{virtual: 80, target: 169.254.169.254:80}]\n"
+    let result = try pass([["blog": Self.open], ["blog": metadata]])
+    #expect(result.services.map { $0.ports[0].target.description } == ["host:8080"])
+    #expect(result.lastGood[blog]?.service.ports[0].target == .gateway(port: 8080))
+    #expect(
+      result.rejections[blog]?.diagnostics.map(\.message) == [
+        "target 169.254.169.254:80 is not in allow.targets: add \"169.254.169.254/32\" to allow it"
+      ])
+    let fresh = try pass([["blog": metadata]])
+    #expect(fresh.unsettled == [blog] && fresh.lastGood.isEmpty)
+  }
+
+  @Test func whatTheHostNoLongerAllowsStops() throws {
+    let result = try pass([["blog": Self.open], ["blog": Self.open]], allow: [["host"], []])
+    #expect(result.services.isEmpty)
+    #expect(
+      result.stopped[blog]
+        == "target host:8080 is not in allow.targets: add \"host\" to allow it")
+    let again = try pass(
+      [["blog": Self.open], ["blog": Self.open], ["blog": Self.open]],
+      allow: [["host"], [], ["host"]])
+    #expect(again.services.map(\.name) == [blog] && again.rejections.isEmpty)
+  }
+
+  @Test func refusedByAllowIsNeverMoreOpenEither() throws {
+    let shut =
+      Self.head + "access: clients\nclients: [\(Sample.client("c1", 1))]\n"
+      + "ports: [{virtual: 80, target: 192.0.2.1:80}]\n"
+    #expect(try pass([["blog": Self.open], ["blog": shut]]).stopped[blog] != nil)
+    #expect(keys(try pass([["blog": Self.clients([1, 2])], ["blog": shut]])) == [Sample.key(1)])
+  }
+
+  @Test func noMoreServicesThanTheHostAllows() throws {
+    let all = ["a": Self.open, "b": Self.open, "blog": Self.open]
+    let result = try pass([["blog": Self.open], all], limit: 2)
+    #expect(result.services.map(\.name.text) == ["a", "blog"])
+    #expect(result.unsettled.map(\.text) == ["b"])
+    #expect(
+      result.diagnostics.map(\.description) == [
+        "services/b.yaml:1:8: hosts: 3 services name this host, and allow.services is 2:"
+          + " this one does not run"
+      ])
+  }
+
+  @Test func theLastGoodComesBackFromAJournal() throws {
+    let withdrawn = try pass([
+      ["blog": Self.clients([1, 2])], ["blog": Self.clients([1], ports: Self.badPorts)],
+    ])
+    let stored = try JSONEncoder().encode(withdrawn.lastGood)
+    let read = try JSONDecoder().decode([ServiceName: Definition].self, from: stored)
+    #expect(read == withdrawn.lastGood)
+    #expect(read[blog]?.effective?.access.clients.map(\.key) == [Sample.key(1)])
+    let refused = String(decoding: stored, as: UTF8.self).replacing("8080", with: "808080")
+    #expect(throws: DecodingError.self) {
+      try JSONDecoder().decode([ServiceName: Definition].self, from: Data(refused.utf8))
+    }
+  }
+}

@@ -1,0 +1,161 @@
+import Foundation
+import Keeping
+import OnionModel
+import Testing
+
+/// product.md §3: the host file, what it refuses and how it says so.
+struct HostFileTests {
+  /// A private folder with a host file, gone with this value.
+  final class Folder {
+    let path: String
+
+    init() throws {
+      path = NSTemporaryDirectory() + "okh-\(UUID().uuidString.prefix(8))"
+      try FileManager.default.createDirectory(
+        atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+      try write("signers", "alice ssh-ed25519 AAAA\n", mode: 0o600)
+      try write("lines", "TestingTorNetwork 1\n", mode: 0o644)
+      try write(
+        "secret", "whsec_" + Data(repeating: 7, count: 32).base64EncodedString() + "\n",
+        mode: 0o600)
+    }
+
+    deinit {
+      do { try FileManager.default.removeItem(atPath: path) } catch {
+        Issue.record("\(path) stays: \(error)")
+      }
+    }
+
+    func write(_ name: String, _ text: String, mode: Int) throws {
+      let file = "\(path)/\(name)"
+      try Data(text.utf8).write(to: URL(fileURLWithPath: file))
+      try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: file)
+    }
+
+    func read(_ text: String, mode: Int = 0o600) throws(HostFileError) -> HostConfiguration {
+      do { try write("host.yaml", text, mode: mode) } catch { Issue.record("\(error)") }
+      return try HostFile(path: "\(path)/host.yaml").read()
+    }
+  }
+
+  static let minimal = """
+    host: web-1
+    repository: {url: /srv/onions, trust: {transport: true}}
+    allow: {targets: [host]}
+
+    """
+
+  @Test func defaultsAreThoseOfTheManual() throws {
+    let configuration = try Folder().read(Self.minimal)
+    #expect(configuration.host.text == "web-1")
+    #expect(configuration.repository.branch == "main")
+    #expect(configuration.interval == 60)
+    #expect(configuration.layout.keys == "/var/lib/onionkeeper/keys")
+    #expect(configuration.base == .reference("docker.io/library/alpine:3.22"))
+    #expect(configuration.network == .open)
+    #expect(configuration.engine == .automatic)
+  }
+
+  @Test func everythingOfThisVersionIsRead() throws {
+    let folder = try Folder()
+    let configuration = try folder.read(
+      """
+      host: web-1
+      labels: {region: eu}
+      repository:
+        url: http://127.0.0.1:1/onions.git
+        allowPlainHTTP: true
+        branch: production
+        path: hosts
+        trust: {signers: \(folder.path)/signers}
+      interval: 5m
+      soak: 1h
+      engine: {socket: /run/docker.sock}
+      directories: {keys: /srv/k, state: /srv/s}
+      image: {base: "bootstrap:bookworm"}
+      allow: {targets: [host, "192.0.2.0/24", "unix:/run/onion-targets/*/*"], services: 7}
+      webhooks:
+        - {url: "http://127.0.0.1:9/hook", secretFile: \(folder.path)/secret, events: ["drift.*"]}
+      tor: {network: \(folder.path)/lines}
+      agent: {name: second}
+      redactAddresses: true
+      """)
+    #expect(configuration.interval == 300)
+    #expect(configuration.soak == 3600)
+    #expect(configuration.base == .bootstrap("bookworm"))
+    #expect(configuration.network == .lines("TestingTorNetwork 1\n"))
+    #expect(configuration.networkNote == "\(folder.path)/lines")
+    #expect(configuration.layout.containerName(try #require(InstanceName("blog"))) == "second-blog")
+    #expect(configuration.webhooks.count == 1)
+    #expect(configuration.serviceLimit == 7)
+  }
+
+  /// What is added to or replaced in the minimal file, and what the complaint must hold.
+  static let refused: [(String, String, String)] = [
+    ("host: web-1\n", "", "host"),
+    ("host: web-1\n", "host: Web_1\n", "is not a host name"),
+    ("allow: {targets: [host]}\n", "", "allow"),
+    ("{transport: true}", "{}", "says nothing that could be trusted"),
+    ("{transport: true}", "{transport: false}", "says nothing that could be trusted"),
+    ("{transport: true}", "{chain: true, transport: true}", "not supported yet"),
+    ("/srv/onions", "http://git.example/x.git", "http"),
+    ("/srv/onions", "https://user:secret@git.example/x.git", "credentials.tokenFile"),
+    ("host: web-1\n", "host: web-1\nbackup: {recipients: [age1x]}\n", "not supported yet"),
+    ("host: web-1\n", "host: web-1\nwebhook: []\n", "webhooks"),
+    ("host: web-1\n", "host: web-1\ninterval: 60\n", "is not a duration"),
+    ("host: web-1\n", "host: web-1\ninterval: 0s\n", "range"),
+    ("host: web-1\n", "host: web-1\nsoak: 1w\n", "is not a duration"),
+    ("host: web-1\n", "host: web-1\ndirectories: {keys: /a, state: /a/b}\n", "lie in each other"),
+    ("host: web-1\n", "host: web-1\ndirectories: {keys: ../a}\n", "absolute path"),
+    ("host: web-1\n", "host: web-1\ntor: {network: maybe}\n", "public, off"),
+    ("host: web-1\n", "host: web-1\nimage: {base: latest}\n", "bootstrap:SUITE"),
+    ("[host]", "[\"unix:relative/*\"]", "allow.targets"),
+    (
+      "host: web-1\n",
+      "host: web-1\nwebhooks: [{url: \"http://hooks.example/x\", secretFile: /x}]\n", "url"
+    ),
+  ]
+
+  @Test(arguments: refused) func isRefused(old: String, new: String, expected: String) throws {
+    let folder = try Folder()
+    let text = Self.minimal.replacingOccurrences(of: old, with: new)
+    do throws(HostFileError) {
+      _ = try folder.read(text)
+      Issue.record("was accepted: \(text)")
+    } catch {
+      #expect(error.description.contains(expected))
+      #expect(error.description.contains("host.yaml"))
+      #expect(!error.description.contains("secret@"))
+    }
+  }
+
+  @Test(arguments: [0o666, 0o620, 0o602]) func writableByOthersIsRefused(mode: Int) throws {
+    let folder = try Folder()
+    do throws(HostFileError) {
+      _ = try folder.read(Self.minimal, mode: mode)
+      Issue.record("was accepted")
+    } catch {
+      #expect(error.description.contains("writable by nobody else"))
+    }
+  }
+
+  @Test func offIsAWordHere() throws {
+    let configuration = try Folder().read(Self.minimal + "tor: {network: off}\n")
+    #expect(configuration.network == .off)
+  }
+
+  @Test func identityMovesWithHostLabelsAndSource() throws {
+    let folder = try Folder()
+    let base = try folder.read(Self.minimal).identity
+    for (old, new) in [
+      ("web-1", "web-2"), ("/srv/onions", "/srv/other"), ("allow:", "labels: {a: b}\nallow:"),
+      ("trust:", "branch: other, trust:"), ("trust:", "path: sub, trust:"),
+    ] {
+      let moved = try folder.read(Self.minimal.replacingOccurrences(of: old, with: new))
+      #expect(moved.identity != base)
+    }
+    let same = try folder.read(Self.minimal + "interval: 5m\n")
+    #expect(same.identity == base)
+    #expect(same.fingerprint != (try folder.read(Self.minimal)).fingerprint)
+  }
+}
