@@ -86,7 +86,8 @@ let package = Package(
       swiftSettings: settings),
     .executableTarget(
       name: "Benchmarks",
-      dependencies: ["Engine", "Keeping", "OnionModel"], swiftSettings: settings),
+      dependencies: ["Engine", "Journaling", "Keeping", "OnionModel", "Transport", subprocess],
+      swiftSettings: settings),
     // Tests.
     support("StubServer", [], exclude: ["README.md"]),
     support("SimulatedWorld", ["Executing", "OnionModel"], exclude: ["README.md"]),
@@ -103,6 +104,9 @@ let package = Package(
     tests("Reporting", ["Journaling", "OnionModel", "Transport"]),
     tests("SELinux", ["Descriptors", "OnionModel"]),
     tests("SimulatedWorld", ["Executing", "Journaling", "OnionModel", "Planning"]),
+    .testTarget(
+      name: "IntegrationTests",
+      dependencies: ["Engine", "OnionModel", "Transport", subprocess], swiftSettings: settings),
     tests("TorRuntime", ["Descriptors", "OnionModel", crypto]),
     tests("Transport", ["StubServer"]),
   ],

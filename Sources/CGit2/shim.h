@@ -1,4 +1,5 @@
-// The C boundary of GitSource: libgit2's headers, and what Swift cannot say itself.
+// The C boundary of GitSource: libgit2's headers, two of libc's that Swift's Glibc module lacks
+// (malloc_trim, tcp_info), and what Swift cannot say itself.
 //
 // `git_libgit2_opts` is variadic and therefore invisible to Swift: one inline function per
 // argument type stands in for it. Nothing here holds state.
@@ -8,11 +9,9 @@
 #include <git2.h>
 #include <git2/sys/repository.h>
 #include <git2/sys/stream.h>
-#include <netdb.h>
-#include <netinet/in.h>
+#include <malloc.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
-#include <sys/socket.h>
 
 static inline int cgit2_option_size(int option, size_t value) {
   return git_libgit2_opts(option, value);

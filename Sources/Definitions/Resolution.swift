@@ -44,6 +44,9 @@ public struct HostDefinitions: Hashable, Sendable {
   public var rejections: [ServiceName: Rejection] = [:]
   /// Errors that arise on this host only (its `allow`, its last good definitions), in order of file and place.
   public var diagnostics: [Diagnostic] = []
+
+  /// Nothing defined.
+  public init() {}
 }
 
 /// Resolves a revision that is not refused for one host: "what is wrong stays where it is wrong" (product.md §2).

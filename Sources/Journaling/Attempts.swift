@@ -62,13 +62,15 @@ extension Journal {
     }
   }
 
-  /// Makes the intent durable. The action may begin when this has returned, and not before.
+  /// Makes the intent durable, with what the memory must know before the action begins. The action may begin when this
+  /// has returned, and not before.
   /// - Returns: the attempt's number, for `conclude`.
   public func intend(
     pass: Int64, subject: StepGroup.Subject, step: Step, at time: Timestamp,
-    events: [Event] = []
+    memory: Memory? = nil, events: [Event] = []
   ) async throws(JournalError) -> Int64 {
     try await write("intend") { database in
+      if let memory { try self.store(database, memory, time) }
       var instance: String?
       if case .instance(let name) = subject { instance = name.text }
       try database.execute(

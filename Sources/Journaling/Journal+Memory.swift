@@ -12,9 +12,8 @@ extension Journal {
     }
   }
 
-  /// Writes what moved since this object last loaded or stored a memory. What others did meanwhile stays: an approval
-  /// that was given or a service that was paused after the load is not undone; an approval that was loaded and is gone
-  /// from `memory` is used up.
+  /// Writes what moved. Approvals and pauses are not among it: they are people's and may move during a pass
+  /// (`approve`, `useApproval`, `setPaused`).
   public func store(_ memory: Memory, at now: Timestamp) async throws(JournalError) {
     try await write("store memory") { try self.store($0, memory, now) }
   }
@@ -35,9 +34,9 @@ extension Journal {
 
   /// Pauses or resumes a service by hand. `uid`: who asked.
   /// - Returns: whether that changed anything.
-  public func setPaused(_ service: ServiceName, _ isPaused: Bool, uid: Int, at time: Timestamp)
-    async throws(JournalError) -> Bool
-  {
+  public func setPaused(
+    _ service: ServiceName, _ isPaused: Bool, uid: Int, at time: Timestamp, events: [Event] = []
+  ) async throws(JournalError) -> Bool {
     try await write("pause") { database in
       if isPaused {
         try database.execute(
@@ -46,7 +45,9 @@ extension Journal {
       } else {
         try database.execute(sql: "DELETE FROM paused WHERE name = ?", arguments: [service.text])
       }
-      return database.changesCount > 0
+      guard database.changesCount > 0 else { return false }
+      try self.record(database, events)
+      return true
     }
   }
 
@@ -96,18 +97,13 @@ extension Journal {
         try database.execute(sql: "DELETE FROM service WHERE name = ?", arguments: [name.text])
       }
     }
-    try storeNames(
-      database, table: "previously_defined", memory.previouslyDefined, before.previouslyDefined)
-    try storeNames(database, table: "paused", memory.paused, before.paused)
+    try storeDefined(database, memory.previouslyDefined, before.previouslyDefined)
     if memory.identity != before.identity { try Meta.identity.write(database, memory.identity) }
     if memory.isRebuilt != before.isRebuilt {
       try Meta.rebuilt.write(database, memory.isRebuilt ? "true" : nil)
     }
     if memory.engine != before.engine {
       try Meta.engine.write(database, memory.engine.map { try JSON.text($0) })
-    }
-    for approval in before.approvals where !memory.approvals.contains(approval) {
-      try RecordedApproval.use(database, approval.kind, approval.revision, now)
     }
     database.afterNextTransaction { _ in self.known.withLock { $0 = memory } }
   }
@@ -128,17 +124,18 @@ extension Journal {
     }
   }
 
-  private func storeNames(
-    _ database: Database, table: String, _ now: Set<ServiceName>, _ before: Set<ServiceName>
+  private func storeDefined(
+    _ database: Database, _ now: Set<ServiceName>, _ before: Set<ServiceName>
   ) throws {
     guard now != before else { return }
     for name in now.subtracting(before) {
       try database.execute(
-        sql: "INSERT INTO \(table) (name) VALUES (?) ON CONFLICT DO NOTHING", arguments: [name.text]
-      )
+        sql: "INSERT INTO previously_defined VALUES (?) ON CONFLICT DO NOTHING",
+        arguments: [name.text])
     }
     for name in before.subtracting(now) {
-      try database.execute(sql: "DELETE FROM \(table) WHERE name = ?", arguments: [name.text])
+      try database.execute(
+        sql: "DELETE FROM previously_defined WHERE name = ?", arguments: [name.text])
     }
   }
 

@@ -20,7 +20,7 @@ public final class Journal: Sendable {
   public let path: String
   let limits: JournalLimits
   let queue: DatabaseQueue
-  /// The memory as this object last loaded or stored it; touched only on `queue`.
+  /// The memory as the file has it, so that `store` writes only what moved; set only on `queue`.
   let known = Mutex<Memory?>(nil)
   let outboxSignal = Signal()
 

@@ -124,8 +124,17 @@ extension Journal {
 
   /// Puts the dead letters of an endpoint back into its outbox, in their old order.
   /// - Returns: how many.
+  /// - Throws: `unknown` if the host file does not name it, or it is disabled.
   public func redeliver(endpoint: String) async throws(JournalError) -> Int {
     try await write("redeliver") { database in
+      guard
+        try EndpointRow.fetch(database).contains(where: {
+          $0.name == endpoint && $0.disabled == nil
+        })
+      else {
+        throw JournalError(
+          .unknown, "redeliver", "there is no endpoint \(endpoint) that takes events")
+      }
       try database.execute(
         sql: """
           UPDATE delivery SET state = 'due', attempts = 0, first = NULL, next = 0, error = NULL

@@ -30,7 +30,7 @@ public actor Keeper {
   static let rounds = 4
   /// A slow repository does not keep drift from being repaired: after this the pass goes on with what is accepted,
   /// and the answer is taken up by the next one.
-  static let patience: Duration = .seconds(2)
+  public static let patience: Duration = .seconds(2)
 
   private(set) var configuration: HostConfiguration
   let journal: Journal

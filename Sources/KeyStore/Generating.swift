@@ -20,8 +20,7 @@ extension KeyRoot {
       let instance = try instanceFolder(place.instance, root, owner: owner)
       let name = FileName(place.service.text)
       guard try instance.status(of: name) == nil else { throw present(instance.joined(name)) }
-      try instance.removeLeftovers(
-        changedBefore: Moment.now.earlier(seconds: Inspection.leftoverAge), limit: Self.placeLimit)
+      _ = try sweep(instance)
       let address = try build(name, in: instance, owner, access, label)
       try writePin(place.service, address, root)
       return address
@@ -57,8 +56,9 @@ extension KeyRoot {
       try instance.synchronize()
       return address
     } catch {
-      // A key that was never at its place and never pinned: nobody has seen its address.
-      try instance.removeTemporary(temporary)
+      // A key that was never at its place and never pinned: nobody has seen its address. What cannot be removed now is
+      // swept up later; the first error is the one that matters.
+      do { try instance.removeTemporary(temporary) } catch {}
       guard let failure = error as? FileError, failure.number == EEXIST else { throw error }
       throw present(instance.joined(name))
     }

@@ -9,27 +9,34 @@ struct WebhookWorker: Sendable {
   var client: HTTPClient
   var options: ReporterOptions
 
-  /// How long to wait after the journal failed: a full disk is not a matter of milliseconds.
-  private static let journalPause = 10.0
+  /// How long to wait after the journal failed, doubled each time up to the second number: a full disk lasts, and an event
+  /// that was sent but could not be ticked off is sent again.
+  private static let journalPause = (first: 5.0, longest: 600.0)
+  /// A worker never turns faster than this, whatever a clock does.
+  private static let shortestWait = 0.01
 
   /// Runs until its task is cancelled.
   func run() async {
     let alarm = Alarm(journal.outboxChanges())
     var failures = 0
+    var pause = Self.journalPause.first
     while !Task.isCancelled {
       let next: Timestamp?
       do {
         if let delivery = try await journal.due(endpoint: endpoint.name, now: options.now()).first {
           failures = try await attempt(delivery, failuresBefore: failures)
+          pause = Self.journalPause.first
           continue
         }
         next = try await journal.nextDue(endpoint: endpoint.name)
       } catch {
         options.report(
           ReportingError(.journal, "webhook \(endpoint.name)", error.message))
-        next = options.now().adding(seconds: Self.journalPause)
+        await alarm.sleep(seconds: pause)
+        pause = min(pause * 2, Self.journalPause.longest)
+        continue
       }
-      await alarm.wait(seconds: next.map { $0.since(options.now()) })
+      await alarm.wait(seconds: next.map { max($0.since(options.now()), Self.shortestWait) })
     }
   }
 
@@ -141,16 +148,23 @@ private struct Alarm {
   func wait(seconds: Double?) async {
     let timer = seconds.map { seconds in
       Task { [ring] in
-        do {
-          try await Task.sleep(for: .seconds(max(seconds, 0)), clock: .continuous)
-          ring.yield()
-        } catch {
-          // Cancelled: somebody else rang.
-        }
+        if await sleep(seconds: seconds) { ring.yield() }
       }
     }
     defer { timer?.cancel() }
     for await _ in ticks { return }
+  }
+
+  /// Whatever ticks.
+  /// - Returns: false if the task was cancelled before.
+  @discardableResult
+  func sleep(seconds: Double) async -> Bool {
+    do {
+      try await Task.sleep(for: .seconds(seconds), clock: .continuous)
+      return true
+    } catch {
+      return false
+    }
   }
 }
 

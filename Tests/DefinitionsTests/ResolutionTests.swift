@@ -18,6 +18,8 @@ import Testing
     return head + "access: clients\nclients: [\(list)]\n" + ports
   }
 
+  private static func text(_ parts: String...) -> String { parts.joined() }
+
   /// Resolves one revision after another, as a host does; the last result.
   private func pass(
     _ revisions: [[String: String]], host: String = "web-1", allow: [[String]] = [["host"]],
@@ -77,29 +79,32 @@ import Testing
     #expect(result.unsettled == [blog])
   }
 
-  /// Last good public: only a file that is provably public keeps it running.
-  @Test(arguments: [
-    (head + badPorts, true),
-    (head + "access: public\n" + badPorts, true),
-    (head + "prots: []\n", true),
-    (head + "access: public\ncolour: blue\n" + ports, true),
-    (head + "access: public\n" + ports + "oops\n", true),
-    (head + ports + ports, true),
-    (head + "access: clients\n" + ports, false),
-    (head + "access: client\n" + ports, false),
-    (head + "access: yes\n" + ports, false),
-    (head + "acess: clients\n" + ports, false),
-    (head + "colour: blue\n" + ports, false),
-    (head + "ports: [{virtual: 80, target: host:80, access: clients}]\n", false),
-    (head + "clients: []\n" + ports, false),
-    (head + "access: public\naccess: clients\n" + ports, false),
-    (head + "access: public\naccess: public\n" + badPorts, false),
-    (head + "<<: {access: clients}\n" + ports, false),
-    (head + ports + "oops\n", false),
-    (head + "access: public\noops\naccess: clients\n" + ports, false),
+  /// What stands between hosts and ports of a rejected file, and whether a last good public service runs on.
+  private static let besidePublic: [(text: String, runs: Bool)] = [
+    (text(head, badPorts), true),
+    (text(head, "access: public\n", badPorts), true),
+    (text(head, "prots: []\n"), true),
+    (text(head, "access: public\ncolour: blue\n", ports), true),
+    (text(head, "access: public\n", ports, "oops\n"), true),
+    (text(head, ports, ports), true),
+    (text(head, "access: clients\n", ports), false),
+    (text(head, "access: client\n", ports), false),
+    (text(head, "access: yes\n", ports), false),
+    (text(head, "acess: clients\n", ports), false),
+    (text(head, "colour: blue\n", ports), false),
+    (text(head, "ports: [{virtual: 80, target: host:80, access: clients}]\n"), false),
+    (text(head, "clients: []\n", ports), false),
+    (text(head, "access: public\naccess: clients\n", ports), false),
+    (text(head, "access: public\naccess: public\n", badPorts), false),
+    (text(head, "<<: {access: clients}\n", ports), false),
+    (text(head, ports, "oops\n"), false),
+    (text(head, "access: public\noops\naccess: clients\n", ports), false),
     ("", false), ("\u{7}", false), ("just words", false),
     (clients([1], ports: badPorts), false),
-  ])
+  ]
+
+  /// Last good public: only a file that is provably public keeps it running.
+  @Test(arguments: besidePublic)
   func lastGoodPublic(_ rejected: String, runs: Bool) throws {
     let result = try pass([["blog": Self.open], ["blog": rejected]])
     #expect(result.services.map(\.name) == (runs ? [blog] : []))
@@ -107,39 +112,36 @@ import Testing
     #expect(result.rejections[blog]?.fallback == (runs ? .lastGood : .stopped))
   }
 
-  /// Last good for clients 1 and 2: those stay, less what the parsed part no longer lists.
-  @Test(arguments: [
+  private static let one = Sample.client("c1", 1)
+  private static let two = Sample.client("c2", 2)
+  private static let shut = "access: clients\n"
+
+  private static let besideClients: [(text: String, left: [UInt8])] = [
     (clients([1, 2], ports: badPorts), [1, 2]),
     (clients([1], ports: badPorts), [1]),
     (clients([1, 3], ports: badPorts), [1]),
     (clients([3], ports: badPorts), []),
-    (head + "access: clients\nclients: []\n" + ports, []),
-    (head + "access: clients\n" + ports, []),
-    (head + "access: public\n" + badPorts, [1, 2]),
-    (head + badPorts, [1, 2]),
+    (text(head, shut, "clients: []\n", ports), []),
+    (text(head, shut, ports), []),
+    (text(head, "access: public\n", badPorts), [1, 2]),
+    (text(head, badPorts), [1, 2]),
     // Another key under the old name: the old key is no longer listed.
-    (
-      head + "access: clients\nclients: [{name: c1, key: oops}, \(Sample.client("c2", 2))]\n"
-        + ports, [2]
-    ),
+    (text(head, shut, "clients: [{name: c1, key: oops}, \(two)]\n", ports), [2]),
     // One invalid client of several is an error of the file; the others that stay listed stay.
-    (
-      head + "access: clients\nclients: [\(Sample.client("BAD", 9)), \(Sample.client("c1", 1))]\n"
-        + ports, [1]
-    ),
+    (text(head, shut, "clients: [\(Sample.client("BAD", 9)), \(one)]\n", ports), [1]),
     // A misspelt list is still the list.
-    (head + "access: clients\nclient: [\(Sample.client("c1", 1))]\n" + ports, [1]),
+    (text(head, shut, "client: [\(one)]\n", ports), [1]),
     // Two lists: only who is on both.
-    (
-      head + "access: clients\nclients: [\(Sample.client("c1", 1)), \(Sample.client("c2", 2))]\n"
-        + "clients: [\(Sample.client("c2", 2))]\n" + ports, [2]
-    ),
+    (text(head, shut, "clients: [\(one), \(two)]\nclients: [\(two)]\n", ports), [2]),
     // Nothing of the list could be read, so nothing is known of it.
     ("", [1, 2]), ("hosts: [", [1, 2]), ("\u{7}", [1, 2]),
-    (head + "access: clients\nclients: [\(Sample.client("c1", 1)), {name: \"c2", [1, 2]),
+    (text(head, shut, "clients: [\(one), {name: \"c2"), [1, 2]),
     // The list was whole before the text broke off.
-    (clients([2]) + "oops\n", [2]),
-  ])
+    (text(clients([2]), "oops\n"), [2]),
+  ]
+
+  /// Last good for clients 1 and 2: those stay, less what the parsed part no longer lists.
+  @Test(arguments: besideClients)
   func lastGoodClients(_ rejected: String, left: [UInt8]) throws {
     let result = try pass([["blog": Self.clients([1, 2])], ["blog": rejected]])
     #expect(keys(result) == left.map(Sample.key))
@@ -274,7 +276,8 @@ import Testing
     let read = try JSONDecoder().decode([ServiceName: Definition].self, from: stored)
     #expect(read == withdrawn.lastGood)
     #expect(read[blog]?.effective?.access.clients.map(\.key) == [Sample.key(1)])
-    let refused = String(decoding: stored, as: UTF8.self).replacing("8080", with: "808080")
+    let refused = String(decoding: stored, as: UTF8.self).replacingOccurrences(
+      of: "8080", with: "808080")
     #expect(throws: DecodingError.self) {
       try JSONDecoder().decode([ServiceName: Definition].self, from: Data(refused.utf8))
     }

@@ -72,7 +72,7 @@ import Testing
     let scratch = try Scratch()
     try scratch.makeFolder("disk")
     try #require(mount("none", "\(scratch.path)/disk", "tmpfs", 0, "size=64k") == 0)
-    defer { umount2("\(scratch.path)/disk", 2 /* MNT_DETACH */) }
+    defer { umount2("\(scratch.path)/disk", detached) }
     let folder = try Descriptor.folder(at: "\(scratch.path)/disk")
     try folder.write(Array("old".utf8), to: "file")
     let large = [UInt8](repeating: 7, count: 1 << 20)

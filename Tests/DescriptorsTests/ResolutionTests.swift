@@ -48,9 +48,9 @@ import Testing
     try scratch.makeFolder("other")
     try scratch.makeFile("other/file")
     try #require(
-      mount("\(scratch.path)/other", "\(scratch.path)/mounted", nil, 4096 /* MS_BIND */, nil) == 0,
+      mount("\(scratch.path)/other", "\(scratch.path)/mounted", nil, bound, nil) == 0,
       "these tests run as root with the right to mount")
-    defer { umount2("\(scratch.path)/mounted", 2 /* MNT_DETACH */) }
+    defer { umount2("\(scratch.path)/mounted", detached) }
     let folder = try scratch.folder()
     #expect(failure { _ = try folder.folder("mounted", way) } == EXDEV)
     #expect(failure { _ = try folder.file("mounted/file", .reading, way) } == EXDEV)

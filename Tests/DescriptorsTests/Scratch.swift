@@ -48,6 +48,10 @@ final class Scratch: Sendable {
   }
 }
 
+/// Of mount(2) and umount2(2), which Swift does not see: MS_BIND, MNT_DETACH.
+let bound: UInt = 4096
+let detached: Int32 = 2
+
 /// The error number of the `FileError` that a body throws; `nil` if it throws none, −1 for another error.
 func failure(_ body: () throws -> Void) -> Int32? {
   do {

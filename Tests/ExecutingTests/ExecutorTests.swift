@@ -26,7 +26,8 @@ import Testing
     #expect(
       report.memory.instances[InstanceName(blog)]?.applied?.services[blog]?.address == address)
     #expect(report.memory.services[blog] == InstanceName(blog))
-    let generated = try #require(try await bench.events().first { $0.kind == .keyGenerated })
+    let events = try await bench.events()
+    let generated = try #require(events.first { $0.kind == .keyGenerated })
     #expect(generated.data.address == address)
     #expect(generated.subject == "service/blog")
   }
@@ -49,7 +50,8 @@ import Testing
     #expect(ofBlog.suffix(3).allSatisfy { $0.result == .skipped })
     #expect(await bench.world.host.ours(InstanceName(blog)).isEmpty)
     #expect(await bench.world.host.ours(InstanceName(wiki)).map(\.isRunning) == [true])
-    let failed = try #require(try await bench.events().first { $0.kind == .actionFailed })
+    let events = try await bench.events()
+    let failed = try #require(events.first { $0.kind == .actionFailed })
     #expect(failed.data.message == "3 further steps of blog were not begun")
     #expect(failed.data.action == "verifyConfiguration")
     #expect(report.memory.instances[InstanceName(blog)]?.failures == 1)
@@ -76,7 +78,7 @@ import Testing
     #expect(memory.failedSpecification == new.digest)
     #expect(memory.proven == old)
     #expect(memory.applied?.containerID == running.first?.id)
-    let failed = try #require(report.outcomes.first(where: \.hasFailed))
+    let failed = try #require(report.outcomes.first { $0.hasFailed })
     #expect(memory.retryAt == failed.ended.adding(seconds: 300))
     let kinds = try await bench.events().map(\.kind)
     #expect(kinds.suffix(2) == [.actionSucceeded, .actionRolledBack])
@@ -183,10 +185,10 @@ import Testing
   }
 }
 
-/// The same world, in which each step waits until as many are under way as may be, or the others are done.
+/// The same world, in which the making of a key waits until the keys of four instances are being made.
 final class CrowdedWorld: World {
   private let world: SimulatedWorld
-  private let counts = Mutex<(now: Int, most: Int)>((0, 0))
+  private let counts = Mutex<(now: Int, most: Int, keys: Int)>((0, 0, 0))
 
   init(_ world: SimulatedWorld) { self.world = world }
 
@@ -197,13 +199,24 @@ final class CrowdedWorld: World {
   }
 
   func perform(_ step: Step) async throws(StepFailure) -> StepEffect {
+    var key = 0
     counts.withLock {
       $0.now += 1
       $0.most = max($0.most, $0.now)
+      if case .generateKey = step.action {
+        $0.keys += 1
+        key = $0.keys
+      }
     }
-    // Enough turns for others to come in; a fifth would be counted if it could.
-    for _ in 0..<200 where counts.withLock(\.now) < 5 { await Task.yield() }
     defer { counts.withLock { $0.now -= 1 } }
+    let company = (key + 3) / 4 * 4
+    let deadline = ContinuousClock.now + .seconds(60)
+    while counts.withLock(\.keys) < company {
+      await Task.yield()
+      if ContinuousClock.now > deadline {
+        throw StepFailure(code: "test", message: "no four steps were under way at once")
+      }
+    }
     return try await world.perform(step)
   }
 }

@@ -202,12 +202,24 @@ import Testing
       }
       await expectError(.timeout) { try await ssh.look() }
     }
-    let ssh = mirror(repository, "ssh://git@127.0.0.1:\(server.port)/a.git") {
+  }
+
+  /// In the middle of what libssh2 would wait for without any bound.
+  @Test func cancellationEndsASilentSSHConversation() async throws {
+    let repository = try await Repository()
+    let server = try SilentServer()
+    let key = repository.folder.path + "/key"
+    try await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key])
+    let hosts = try repository.folder.write("known_hosts", "")
+    let mirror = mirror(repository, "ssh://git@127.0.0.1:\(server.port)/a.git") {
       $0.credentials = .sshKey(file: key, knownHosts: hosts)
     }
-    let task = Task { try await ssh.look() }
+    let task = Task { try await mirror.look() }
+    try await eventually("it connects") { server.hasClient }
     task.cancel()
+    let start = ContinuousClock.now
     await expectError(.cancelled) { try await task.value }
+    #expect(ContinuousClock.now - start < .seconds(15))
   }
 
   @Test func noServerAndNoName() async throws {

@@ -213,6 +213,12 @@ final class SilentServer: Sendable {
     port = Int(UInt16(bigEndian: address.sin_port))
   }
 
+  /// Whether a client has connected.
+  var hasClient: Bool {
+    var entry = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+    return poll(&entry, 1, 0) == 1
+  }
+
   deinit { close(socket) }
 }
 

@@ -221,6 +221,38 @@ import Testing
     #expect(throws: GitError.self) { try Token.read(large) }
   }
 
+  /// What `check --host` can know without a network.
+  @Test func sourcesAreCheckedWithTheirFiles() async throws {
+    let folder = try Folder()
+    let key = folder.path + "/key"
+    try await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key])
+    let hosts = try folder.write("known_hosts", "# none yet\n")
+    let missing = folder.path + "/missing"
+    func check(_ url: String, _ credentials: RepositorySource.Credentials, ca: String? = nil)
+      -> GitError?
+    {
+      let source = RepositorySource(
+        url: url, branch: "main", credentials: credentials, caFile: ca)
+      do throws(GitError) {
+        try source.check()
+        return nil
+      } catch { return error }
+    }
+    #expect(check("git@host:a.git", .sshKey(file: key, knownHosts: hosts)) == nil)
+    #expect(check("https://host/a", .none, ca: hosts) == nil)
+    for (wrong, says) in [
+      (check("git@host:a.git", .sshKey(file: missing, knownHosts: hosts)), "sshKey"),
+      (check("git@host:a.git", .sshKey(file: hosts, knownHosts: hosts)), "sshKey"),
+      (check("git@host:a.git", .sshKey(file: key, knownHosts: missing)), "knownHosts"),
+      (check("git@host:a.git", .sshKey(file: key, knownHosts: key)), "knownHosts"),
+      (check("https://host/a", .token(file: missing, user: "git")), "tokenFile"),
+      (check("https://host/a", .none, ca: missing), "caFile"),
+    ] {
+      #expect(wrong?.code == .configuration)
+      #expect(wrong?.operation.contains(says) == true, "\(String(describing: wrong))")
+    }
+  }
+
   @Test func signersMustBeRoots() throws {
     let folder = try Folder()
     let file = try folder.write("signers", "a ssh-ed25519 AAAA", mode: 0o644)

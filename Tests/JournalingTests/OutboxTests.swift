@@ -97,6 +97,7 @@ import Testing
     await #expect(throws: JournalError.self) {
       try await journal.disable(endpoint: "a", reason: "x", at: Sample.start)
     }
+    await #expect(throws: JournalError.self) { try await journal.redeliver(endpoint: "a") }
   }
 
   /// Full: the dead endpoint pays, the living one is told.

@@ -78,7 +78,6 @@ enum Sample {
     memory.identity = "identity"
     memory.previouslyDefined = [service("blog"), service("old")]
     memory.engine = EngineIdentity(kind: .podman, version: "5.0", id: "engine")
-    memory.paused = [service("wiki")]
     return memory
   }
 }

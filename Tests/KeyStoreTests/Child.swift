@@ -28,13 +28,12 @@ final class Child: Sendable {
   }
 
   /// Its number is its own until it is reaped, which only these two do.
-  deinit { end(SIGKILL) }
+  deinit { stop() }
 
-  func stop() { end(SIGTERM) }
-
-  private func end(_ signal: Int32) {
+  /// Killed: none of them has anything to put in order.
+  func stop() {
     if waitpid(pid, nil, WNOHANG) == 0 {
-      kill(pid, signal)
+      kill(pid, SIGKILL)
       waitpid(pid, nil, 0)
     }
   }
@@ -53,7 +52,8 @@ final class Child: Sendable {
 
 /// Polls a condition; fails after 60 s, far more than any of them takes on a slow machine.
 func eventually(
-  _ what: String, saying details: () -> String = { "" }, _ condition: () async throws -> Bool
+  _ what: String, saying details: @autoclosure () -> String = "",
+  _ condition: () async throws -> Bool
 ) async throws {
   let deadline = ContinuousClock.now + .seconds(60)
   while try await !condition() {

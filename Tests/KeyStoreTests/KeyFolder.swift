@@ -76,6 +76,9 @@ final class KeyFolder: Sendable {
   }
 }
 
+/// MNT_DETACH of umount2(2), which Swift does not see.
+let detached: Int32 = 2
+
 /// A value that a test's own text must make.
 func valid<Value>(_ value: Value?) -> Value {
   guard let value else { preconditionFailure("the test's own text is not valid") }

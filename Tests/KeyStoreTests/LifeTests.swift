@@ -216,6 +216,7 @@ import Testing
     #expect(await folder.observe(spot) == [spot: .absent])
     _ = try await folder.store.generate(spot, owner: 7942)
     #expect(try folder.names("blog") == ["blog", ".new-1"], "young: it may be somebody's work")
+    #expect(try await folder.store.sweep() == 0)
     try instance.removeLeftovers(changedBefore: .max, limit: 10)
     #expect(try folder.names("blog") == ["blog"])
   }
@@ -297,7 +298,7 @@ import Testing
     let path = "\(folder.path)/small"
     try #require(mkdir(path, 0o700) == 0)
     try #require(mount("none", path, "tmpfs", 0, "size=128k,mode=700") == 0)
-    defer { umount2(path, 2 /* MNT_DETACH */) }
+    defer { umount2(path, detached) }
     try KeyRoot.setUp(path, id: KeyFolder.agent)
     let store = KeyRoot(path: path, id: KeyFolder.agent)
     let address = try await store.generate(spot, owner: 7942)

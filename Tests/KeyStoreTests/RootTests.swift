@@ -108,7 +108,7 @@ import Testing
     try folder.write(".onionkeeper/lock", [], owner: 0)
     let holder = try Child(
       ["/usr/bin/flock", "--no-fork", path, "/bin/sleep", "600"], log: "\(folder.path)/log")
-    try await eventually("the other process has the lock", saying: { holder.text }) {
+    try await eventually("the other process has the lock", saying: holder.text) {
       try isFree(folder) == false
     }
     // A look at a free lock notes our number: the holder's is put back.

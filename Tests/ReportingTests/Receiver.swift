@@ -69,7 +69,7 @@ struct Receiver: Sendable {
             process.executableURL = URL(fileURLWithPath: tool)
             process.arguments = words
             process.standardOutput = output
-            try process.run()
+            try withUnblockedSignals { try process.run() }
             let data = try output.fileHandleForReading.readToEnd() ?? Data()
             process.waitUntilExit()
             guard process.terminationStatus == 0 else {
@@ -91,4 +91,14 @@ struct Receiver: Sendable {
   }
 
   struct ToolFailure: Error { var text: String }
+}
+
+/// A thread of Dispatch blocks all signals, and a child inherits that: it would not hear SIGTERM.
+private func withUnblockedSignals(_ body: () throws -> Void) rethrows {
+  var none = sigset_t()
+  var before = sigset_t()
+  sigemptyset(&none)
+  pthread_sigmask(SIG_SETMASK, &none, &before)
+  defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+  try body()
 }

@@ -31,6 +31,7 @@ extension SimulatedHost {
     for place in keys.keys.sorted()
     where !unowned.contains(place) && !wanted.contains(place.service)
       && !formers.contains(place.service)
+      && !(instances[place.instance].map { isHeld(place.instance, $0, desired) } ?? false)
     {
       found.append(Violation("leftover.key", "\(place) is no longer defined"))
     }

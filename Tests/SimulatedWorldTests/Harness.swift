@@ -75,7 +75,8 @@ struct Harness {
     for round in 0..<9 {
       if round == 0 || random.chance(60) { try await commit() }
       if random.chance(60) {
-        await world.suffer(try #require(random.pick(random.chance(75) ? tame : Fault.allCases)))
+        let faults = random.chance(75) ? tame : Fault.allCases
+        await world.suffer(try #require(random.pick(faults)))
       }
       let isRough = random.chance(50)
       let atDeath = atDeath

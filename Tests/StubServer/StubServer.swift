@@ -20,6 +20,7 @@ public final class StubServer: Sendable {
     var open: Set<Int32> = []
     var isStopped = false
     var connections = 0
+    var peak = 0
     var requests: [StubRequest] = []
   }
 
@@ -66,6 +67,9 @@ public final class StubServer: Sendable {
   /// How many connections have come.
   public var connectionCount: Int { state.withLock { $0.connections } }
 
+  /// How many were open at once at most.
+  public var peakConnectionCount: Int { state.withLock { $0.peak } }
+
   /// What has been asked so far, in order.
   public var requests: [StubRequest] { state.withLock { $0.requests } }
 
@@ -90,6 +94,7 @@ public final class StubServer: Sendable {
       guard !state.isStopped else { return false }
       state.open.insert(connection)
       state.connections += 1
+      state.peak = max(state.peak, state.open.count)
       return true
     }
   }

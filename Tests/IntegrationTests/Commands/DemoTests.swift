@@ -1,0 +1,12 @@
+import Foundation
+import Testing
+
+/// `ops/demo` asserts each of its claims; here it does so on both engines, with the program that was built.
+@Suite(.serialized) struct DemoTests {
+  @Test(arguments: ["docker", "podman"]) func demoHoldsItsClaims(engine: String) async throws {
+    let ended = try await bash(
+      "\(projectFolder)/ops/demo --engine \(engine) --binary \(CommandHost.program) --cache /var/cache/onionkeeper",
+      seconds: 1500)
+    #expect(ended.code == 0, "\(ended.output.suffix(4000))\(ended.errors.suffix(4000))")
+  }
+}
