@@ -42,6 +42,15 @@ public enum DefinitionFields {
     Field("defaults", .record(defaults), summary: "What definitions say where they say nothing."),
   ]
 
+  /// `host:` of the host file: what `hosts` of a definition names.
+  public static let hostName = TextRule(
+    noun: "a host's name", allowed: "1 to 64 of a–z 0–9 . -, a letter or digit first",
+    pattern: "^[a-z0-9][a-z0-9.-]{0,63}$"
+  ) { HostName($0) != nil }
+
+  /// `labels:` of the host file: what `labels` of a definition compares with.
+  public static let hostLabels: FieldType = .map(key: labelName, value: labelValue, count: 0...64)
+
   private static let defaults: [Field] =
     [
       .notYet("tor", summary: "Typed options of tor."), container, prune, paused,

@@ -73,7 +73,7 @@ private func clients(_ value: FieldValue?) -> [AuthorizedClient] {
       return nil
     }
     return AuthorizedClient(name: name, key: key)
-  } ?? []
+  }.sorted { $0.name < $1.name } ?? []
 }
 
 extension HostSelector {

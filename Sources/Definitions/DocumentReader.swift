@@ -131,7 +131,9 @@ struct FieldReader {
   }
 
   private mutating func unknown(_ pair: YAMLPair, _ fields: [Field], path: String) {
-    let meant = nearest(to: pair.key, among: fields.map(\.name))
+    // Beyond the last diagnostic nobody reads a suggestion, and a hostile text pays for none.
+    let isRead = diagnostics.count < YAMLDocument.diagnosticLimit
+    let meant = isRead ? nearest(to: pair.key, among: fields.map(\.name)) : nil
     unknownKeys.append(.init(key: pair.key, depth: depth - 1, meant: meant))
     let hint = meant.map { "did you mean `\($0)`?" } ?? allowedKeys(fields)
     report(pair.place, path, "is not a known key (\(hint))")

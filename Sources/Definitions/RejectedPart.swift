@@ -1,4 +1,4 @@
-import OnionModel
+public import OnionModel
 
 /// What the readable part of a rejected definition says about being open, and about hosts.
 ///
@@ -16,11 +16,17 @@ public struct RejectedPart: Hashable, Sendable, Codable {
   public var listedKeys: Set<String>?
   /// `nil` where they cannot be known.
   public var hosts: HostSelector?
+  /// The name that the service bore before, if it could be read.
+  public var formerly: ServiceName?
 
-  public init(openness: Openness, listedKeys: Set<String>?, hosts: HostSelector?) {
+  public init(
+    openness: Openness, listedKeys: Set<String>?, hosts: HostSelector?,
+    formerly: ServiceName? = nil
+  ) {
     self.openness = openness
     self.listedKeys = listedKeys
     self.hosts = hosts
+    self.formerly = formerly
   }
 
   /// Nothing could be read.
@@ -29,6 +35,7 @@ public struct RejectedPart: Hashable, Sendable, Codable {
   /// The part of a definition that is valid by itself and rejected for what is around it.
   init(_ definition: Definition) {
     hosts = definition.hosts
+    formerly = definition.service.formerly
     openness = definition.service.access.asksForClients ? .clients : .provenPublic
     listedKeys = Set(definition.service.access.clients.map(\.key))
   }
@@ -40,6 +47,7 @@ public struct RejectedPart: Hashable, Sendable, Codable {
     }
     hosts =
       root.pairs.count(where: { $0.key == "hosts" }) == 1 ? HostSelector(whole: reading, root) : nil
+    formerly = reading.value?["formerly"]?.text.flatMap { ServiceName($0) }
     openness = provenOpenness(reading, root, source: source)
     listedKeys = listed(root, isWhole: reading.document.isWhole)
   }

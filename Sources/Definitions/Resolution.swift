@@ -35,7 +35,8 @@ public struct HostDefinitions: Hashable, Sendable {
   public var stopped: [ServiceName: String] = [:]
   /// Defined here or perhaps here, without a usable definition: not started, and no removal either.
   public var unsettled: Set<ServiceName> = []
-  /// Every service that the revision defines, on whatever host.
+  /// Every service that the revision defines, on whatever host; also the former name of a renamed one whose new
+  /// file is rejected.
   public var defined: Set<ServiceName> = []
   /// What to remember for the next resolution, on whatever host. Replace the old one whole: it is narrower where a
   /// rejected file withdrew a client, and it forgets what is no longer defined.
@@ -54,7 +55,7 @@ public struct HostDefinitions: Hashable, Sendable {
 /// - A valid definition that this host allows is taken, and becomes the last good one.
 /// - A rejected one (invalid, in conflict, not allowed here) leaves its service at the last good one, unless that
 ///   might be more open than what the rejected file wants: then it is stopped, or clients are withdrawn.
-/// - Without a last good one it is not started.
+/// - Without a last good one it is not started. A renamed service goes on under its former name meanwhile.
 public func resolve(
   _ reading: RevisionReading, lastGood: [ServiceName: Definition], host: HostContext
 ) -> HostDefinitions {
@@ -145,7 +146,8 @@ private struct Resolver {
     func note(_ fallback: HostDefinitions.Fallback) {
       result.rejections[name] = .init(fallback: fallback, diagnostics: diagnostics)
     }
-    guard let last = lastGood[name] else {
+    guard let last = result.lastGood[name] ?? lastGood[name] else {
+      keepFormer(part, diagnostics)
       if part.hosts.map(isHere) ?? true {
         result.unsettled.insert(name)
         note(.notStarted)
@@ -161,13 +163,22 @@ private struct Resolver {
       }
       return
     }
-    if let reason = narrowed.refusal(by: part) ?? refusals(of: last).first?.message {
+    let file = diagnostics.first?.file ?? last.file
+    if let reason = narrowed.refusal(by: part, in: file) ?? refusals(of: last).first?.message {
       result.stopped[name] = reason
       note(.stopped)
     } else if let service = narrowed.effective {
       running[name] = service
       note(.lastGood)
     }
+  }
+
+  /// A renamed service whose new file is rejected goes on under the name that it bore before.
+  private mutating func keepFormer(_ part: RejectedPart, _ diagnostics: [Diagnostic]) {
+    guard let former = part.formerly, reading.services[former] == nil, lastGood[former] != nil
+    else { return }
+    result.defined.insert(former)
+    fallBack(former, part, diagnostics)
   }
 
   /// `allow.services`: those that were accepted before come first, then by name.
@@ -220,7 +231,7 @@ extension Definition {
   }
 
   /// Why this last good definition may be more open than a rejected later one; `nil` if it is not.
-  fileprivate func refusal(by part: RejectedPart) -> String? {
+  fileprivate func refusal(by part: RejectedPart, in file: String) -> String? {
     switch service.access {
     case .open:
       if part.openness == .provenPublic { return nil }

@@ -10,6 +10,7 @@ public func nearest(to word: String, among known: [String]) -> String? {
   for candidate in known {
     let other = fold(candidate)
     let limit = max(1, min(folded.count, other.count) / 3)
+    guard abs(folded.count - other.count) <= limit else { continue }
     let found = distance(folded, other)
     if found <= limit, found < best?.distance ?? .max { best = (candidate, found) }
   }

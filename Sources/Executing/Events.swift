@@ -21,7 +21,9 @@ public struct EventContext: Hashable, Sendable {
 extension EventContext {
   /// What the group's drift is; empty if it answers a change only.
   public var drift: [Deviation] {
-    group.steps.filter { $0.cause == .drift }.flatMap(\.deviations)
+    var told: Set<Deviation> = []
+    return group.steps.filter { $0.cause == .drift }.flatMap(\.deviations)
+      .filter { told.insert($0).inserted }
   }
 
   /// Told with the intent of the group's first step.

@@ -35,6 +35,9 @@ extension Memory {
     switch step.action {
     case .generateKey(let place, _, _, _), .restoreKey(_, let place, _), .pin(_, _, let place):
       memory.services[place.service] = place.instance
+    case .moveKey(_, let place, _):
+      // Under a new name it would be nobody's; under its old name it is still found where it was.
+      if memory.services[place.service] == nil { memory.services[place.service] = place.instance }
     case .createContainer(let specification):
       memory.instances[specification.instance, default: InstanceMemory()].services =
         memory.instances[specification.instance]?.services ?? []
@@ -79,9 +82,7 @@ extension Memory {
         services[service] = nil
       }
     case .createContainer(let specification):
-      if case .created(let id) = effect {
-        instances[specification.instance, default: InstanceMemory()].containerIDs.insert(id)
-      }
+      if case .created(let id) = effect { noteCreation(specification.instance, id) }
     case .removeContainer(let instance, let id): noteRemoval(instance, id)
     case .takeDown(let instance, let id):
       noteRemoval(instance, id)
@@ -182,6 +183,15 @@ extension Memory {
     if !clears, services[place.service] == place.instance { services[place.service] = nil }
   }
 
+  /// A new container has read nothing yet; what it reads at its start is foreseen then.
+  private mutating func noteCreation(_ name: InstanceName, _ id: String) {
+    var instance = instances[name] ?? InstanceMemory()
+    instance.containerIDs.insert(id)
+    instance.applied = AppliedConfiguration(
+      containerID: id, torrc: Self.unknownTorrc, services: [:])
+    instances[name] = instance
+  }
+
   private mutating func noteRemoval(_ name: InstanceName, _ id: String) {
     guard var instance = instances[name] else { return }
     instance.containerIDs.remove(id)
@@ -207,9 +217,12 @@ extension Memory {
     instances[name] = instance
   }
 
+  /// No digest: whatever is wanted, it is not known to have been read.
+  private static let unknownTorrc = ""
+
   private mutating func widen(_ configuration: InstanceConfiguration) {
     guard var applied = instances[configuration.instance]?.applied else { return }
-    applied.torrc = ""  // No digest: whatever is wanted, it is not known to have been read.
+    applied.torrc = Self.unknownTorrc
     for (name, service) in configuration.appliedServices {
       guard let before = applied.services[name] else {
         applied.services[name] = service

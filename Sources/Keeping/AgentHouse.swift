@@ -26,6 +26,8 @@ public struct AgentHouse: Sendable {
       try KeyRoot.lock(configuration.layout.keys), try KeyRoot.lock(configuration.layout.state),
     ]
     let keys = KeyRoot(path: configuration.layout.keys, id: agent)
+    let swept = try await keys.sweep()
+    if swept > 0 { log("\(swept) unfinished files of an interrupted agent were removed from \(keys.path)") }
     let journal = try await openJournal(configuration, keys: keys)
     try await abandonInterrupted(journal)
     try await journal.forgetRefusals()

@@ -36,7 +36,12 @@ struct ContainerWork: Sendable {
   func start(_ name: String) async throws {
     let container = try await own(name)
     await look.distrust(container.id)
-    try await engine.start(container.id)
+    // Docker waits its own back-off out before it starts one that is "restarting"; a restart does not.
+    if container.state == .restarting {
+      try await engine.restart(container.id, timeout: 33)
+    } else {
+      try await engine.start(container.id)
+    }
   }
 
   func restart(_ name: String) async throws {

@@ -45,6 +45,8 @@ public actor Keeper {
   var inquiry: SourceInquiry?
   /// Told when the repository has answered after the pass went on without it.
   var onAnswer: @Sendable () -> Void = {}
+  /// Services with client authorization: their addresses are shortened wherever they are told.
+  nonisolated let guardedServices = ServiceNames()
   private let stopping = Mutex(false)
   private let running = Mutex<SourceInquiry?>(nil)
 
@@ -113,6 +115,7 @@ public actor Keeper {
   {
     let trouble = try await followSource(asks: trigger != "event", patience: patience)
     let (desired, diagnostics) = try await desiredState()
+    guardedServices.set(desired.services.filter { $0.access.asksForClients }.map(\.name))
     var report = PassReport(
       desired: desired, observed: nil, plan: Plan(revision: desired.revision), outcomes: [],
       sourceTrouble: trouble, diagnostics: diagnostics)

@@ -65,7 +65,8 @@ public actor LiveWorld: World {
     await observeKeys(desired, memory, &observed)
     for instance in instances {
       observed.folders[instance] = folders.observe(
-        instance, owner: observed.torOwner, label: label(of: instance, memory, hasSELinux))
+        instance, owner: observed.torOwner, label: label(of: instance, memory, hasSELinux),
+        data: desired.network.dataFolder)
     }
     for directory in Set(
       desired.services.flatMap(\.ports).compactMap { $0.target.socket?.directory })

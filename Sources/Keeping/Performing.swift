@@ -96,7 +96,8 @@ extension LiveWorld {
     switch action {
     case .writeFiles(let configuration, let network, let owner, let label):
       let files = try await render(configuration, network).files
-      try folders.write(files, instance: configuration.instance, owner: owner, label: label)
+      try folders.write(files, instance: configuration.instance, owner: owner, label: label,
+        data: configuration.network.dataFolder)
     case .verifyConfiguration(let specification): try await work.verify(specification)
     case .createContainer(let specification): return try await work.create(specification)
     case .startContainer(_, let name): try await work.start(name)

@@ -22,7 +22,10 @@ actor Reports {
     await running?.task.value
     var options = ReporterOptions(now: wallTime)
     let redacts = await house.keeper.redactsAddresses
-    options.shortensAddresses = { _ in redacts }
+    let guarded = house.keeper.guardedServices
+    options.shortensAddresses = { event in
+      redacts || event.data.service.map { guarded.contains($0) } ?? false
+    }
     options.report = { [log] in log("webhook: \($0)") }
     let reporter = Reporter(
       journal: house.journal, client: house.http, endpoints: endpoints, options: options)

@@ -5,6 +5,12 @@ public enum TorNetwork: Hashable, Sendable, Codable {
   case off
   /// Lines added to each torrc: for test networks.
   case lines(String)
+
+  /// tor's data folder in the instance's. Entry guards of one network are of no use in another (tor stops at 75 %), so
+  /// each test network has a folder of its own, and going back finds the old guards again.
+  public var dataFolder: String {
+    if case .lines(let text) = self { "data-\(sha256(text).prefix(12))" } else { "data" }
+  }
 }
 
 /// One service inside an instance's configuration.

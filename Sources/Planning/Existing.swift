@@ -101,16 +101,8 @@ extension Planner {
     _ container: ContainerObservation, _ facts: ContainerFacts, _ sheet: InstanceSheet,
     into group: inout StepGroup
   ) {
-    let isAnswering = observed.tors[sheet.instance]?.value != nil
-    if facts.restartCount >= Self.crashLoopStarts, !isAnswering {
-      group.steps.append(
-        Step(
-          .takeDown(sheet.instance, id: container.id), cause: .drift, service: sheet.service,
-          deviations: [
-            Deviation(
-              "container", expected: "running",
-              observed: "started \(facts.restartCount) times in vain")
-          ]))
+    if facts.restartCount >= Self.crashLoopStarts, observed.tors[sheet.instance]?.value == nil {
+      planCrashLoop(container, facts, sheet, into: &group)
       return
     }
     switch container.state {
@@ -130,6 +122,34 @@ extension Planner {
         .unknown, service: sheet.service, instance: sheet.instance,
         "container \(container.name) is \(word)")
     }
+  }
+
+  /// The engine starts it again and again in vain. If its keys or files are mended now, that was the reason: it is
+  /// started at once, past the engine's own back-off. Else it is taken down, so that nothing spins.
+  private mutating func planCrashLoop(
+    _ container: ContainerObservation, _ facts: ContainerFacts, _ sheet: InstanceSheet,
+    into group: inout StepGroup
+  ) {
+    let deviation = Deviation(
+      "container \(container.name)", expected: "running",
+      observed: "started \(facts.restartCount) times in vain, exit code \(facts.exitCode)")
+    let mending = group.steps + writing(sheet, cause: fileCause(sheet))
+    guard mending.isEmpty else {
+      group.steps = mending
+      group.steps.append(
+        Step(
+          .restartContainer(sheet.instance, name: sheet.specification.name), cause: .drift,
+          service: sheet.service, deviations: [deviation]))
+      group.steps.append(
+        Step(
+          .prove(sheet.specification, sheet.configuration, network: sheet.specification.network),
+          cause: .drift, service: sheet.service))
+      return
+    }
+    group.steps.append(
+      Step(
+        .takeDown(sheet.instance, id: container.id), cause: .drift, service: sheet.service,
+        deviations: [deviation]))
   }
 
   /// It does not run: its files first, then the same container again.

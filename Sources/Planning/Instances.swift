@@ -118,7 +118,9 @@ extension Planner {
     var mounts = [
       Mount(source: layout.keyFolder(instance), destination: TorLayout.keys, isReadOnly: true),
       Mount(source: "\(folder)/etc", destination: TorLayout.etc, isReadOnly: true),
-      Mount(source: "\(folder)/data", destination: TorLayout.data, isReadOnly: false),
+      Mount(
+        source: "\(folder)/\(desired.network.dataFolder)", destination: TorLayout.data,
+        isReadOnly: false),
       Mount(source: "\(folder)/run", destination: TorLayout.run, isReadOnly: false),
     ]
     for directory in socketDirectories(members) {

@@ -27,7 +27,6 @@ public struct InstanceFolders: Sendable {
   public init(stateRoot: String) { root = stateRoot }
 
   public func etc(of instance: InstanceName) -> String { "\(root)/instances/\(instance)/etc" }
-  public func data(of instance: InstanceName) -> String { "\(root)/instances/\(instance)/data" }
   public func run(of instance: InstanceName) -> String { "\(root)/instances/\(instance)/run" }
 
   /// Instances that have a folder here, defined or not, in order. What bears no instance's name is left out.
@@ -43,9 +42,10 @@ public struct InstanceFolders: Sendable {
   }
 
   /// What is there, and each way in which it is not as it should be.
+  /// - Parameter data: The name of tor's data folder (`TorNetwork.dataFolder`).
   /// - Returns: `.absent` if the instance has no folder or no `etc/` in it.
   public func observe(
-    _ instance: InstanceName, owner: Int, label: ContainerLabel?
+    _ instance: InstanceName, owner: Int, label: ContainerLabel?, data: String = "data"
   ) -> Observation<InstanceFolder> {
     let wish = FolderWish(owner: owner, label: label)
     do {
@@ -57,7 +57,7 @@ public struct InstanceFolders: Sendable {
       flaws += try wish.private.flaws(of: folder, called: "instances/\(instance)")
       guard let etc = try existing("etc", in: folder) else { return .absent }
       flaws += try wish.etc.flaws(of: etc, called: "etc")
-      for name in [FileName("data"), "run"] {
+      for name in [FileName(data), "run"] {
         if let kind = try folder.status(of: name)?.kind, kind == .folder {
           flaws += try wish.tor.flaws(of: try folder.folder(name), called: "\(name)")
         } else {
@@ -78,14 +78,15 @@ public struct InstanceFolders: Sendable {
   /// The order keeps a tor that an engine starts meanwhile shut: a new guard refuses old sums, and the torrc that may name
   /// a new service comes last.
   public func write(
-    _ files: InstanceFiles, instance: InstanceName, owner: Int, label: ContainerLabel?
+    _ files: InstanceFiles, instance: InstanceName, owner: Int, label: ContainerLabel?,
+    data: String = "data"
   ) throws(FolderError) {
     let wish = FolderWish(owner: owner, label: label)
     do {
       let state = try Descriptor.folder(at: root)
       let instances = try made("instances", in: state, wish.private, .crossingMounts)
       let folder = try made(FileName(instance.text), in: instances, wish.private)
-      _ = try made("data", in: folder, wish.tor)
+      _ = try made(FileName(data), in: folder, wish.tor)
       _ = try made("run", in: folder, wish.tor)
       let etc = try made("etc", in: folder, wish.etc)
       for (name, text) in files.contents {

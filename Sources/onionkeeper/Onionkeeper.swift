@@ -24,6 +24,26 @@ struct Onionkeeper: AsyncParsableCommand {
     ])
 }
 
+extension Onionkeeper {
+  /// `--config FILE` and `--quiet` may also stand before the command.
+  static func main() async {
+    var arguments = Array(CommandLine.arguments.dropFirst())
+    var leading: [String] = []
+    while let first = arguments.first {
+      if first == "--config", arguments.count > 2 {
+        leading += arguments.prefix(2)
+        arguments.removeFirst(2)
+      } else if first == "--quiet" || first.hasPrefix("--config=") {
+        leading.append(arguments.removeFirst())
+      } else {
+        break
+      }
+    }
+    if !leading.isEmpty, !arguments.isEmpty { arguments.insert(contentsOf: leading, at: 1) }
+    await main(arguments)
+  }
+}
+
 /// The options that every command takes.
 struct CommonOptions: ParsableArguments {
   @Option(name: .long, help: "The host file.")

@@ -85,7 +85,7 @@ private struct Seeded: RandomNumberGenerator {
   }
 
   /// One fault anywhere in a file that asks for clients: a last good public service never runs on beside it.
-  @Test(arguments: Array(" #:-[{\"'&*\n\t~aZ".utf8))
+  @Test(arguments: Array(" #:[\"\na".utf8))
   func neverMoreOpen(_ letter: UInt8) throws {
     let name = try #require(ServiceName("blog"))
     let host = HostContext(

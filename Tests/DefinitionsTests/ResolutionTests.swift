@@ -215,6 +215,22 @@ import Testing
     #expect(Set(result.lastGood.keys) == [shop])
   }
 
+  @Test func aBadFileOfARenamedServiceKeepsTheFormerOne() throws {
+    let address = "address: \(Sample.address(1))\n"
+    let renamed = Self.text("formerly: blog\n", Self.head, address)
+    let before = ["blog": Self.text(Self.head, address, Self.ports)]
+    let result = try pass([before, ["shop": Self.text(renamed, Self.badPorts)]])
+    #expect(result.services.map(\.name) == [blog])
+    #expect(result.unsettled == [shop] && result.defined == [blog, shop])
+    let still = try pass([before, ["shop": renamed + Self.badPorts], ["shop": renamed]])
+    #expect(still.services.map(\.name) == [blog])
+    let mended = try pass([before, ["shop": renamed], ["shop": renamed + Self.ports]])
+    #expect(mended.services.map(\.name) == [shop])
+    #expect(mended.defined == [shop] && Set(mended.lastGood.keys) == [shop])
+    let shut = try pass([before, ["shop": renamed + "access: clients\n" + Self.ports]])
+    #expect(shut.services.isEmpty && shut.stopped[blog] != nil)
+  }
+
   @Test func theLastGoodDefinitionSaysWhichHost() throws {
     let moved = "hosts: [web-2]\nkey: existing\n" + Self.badPorts
     let result = try pass([["blog": Self.open], ["blog": moved]])

@@ -22,7 +22,7 @@ import Testing
     let bytes = try sample().bytes
     #expect(bytes.count == 512 * 10)
     #expect(try sample().bytes == bytes)
-    #expect(sha256(bytes) == "GOLDEN")
+    #expect(sha256(bytes) == "54d5d8561d4c7fe3508423fedf4e7a30cc87c83b6457b8a111551179fd16ea78")
   }
 
   @Test func tarReadsIt() throws {

@@ -1,4 +1,5 @@
 import Executing
+import Journaling
 import OnionModel
 import Testing
 
@@ -137,6 +138,23 @@ import Testing
       ])
     // Another address: what it serves cannot be told any more.
     #expect(proven.foreseeing(restart, of: group).instances[instance]?.applied == nil)
+  }
+
+  /// The agent may die between a container's start and its proof: what it may serve is remembered by then.
+  @Test func aNewContainerIsKnownToServeWhatItMayHaveRead() throws {
+    let configuration = samples.configuration(blog, address: samples.address(1))
+    let group = StepGroup(
+      subject: .instance(instance),
+      steps: samples.creation(blog, samples.specification(blog), address: samples.address(1)))
+    let created = note(
+      .createContainer(samples.specification(blog)), .succeeded(.created(containerID: "c2")),
+      in: proven, of: group)
+    #expect(created.instances[instance]?.applied?.services == [:])
+    let start = try #require(group.steps.first { $0.action.name == "startContainer" })
+    let applied = created.foreseeing(start, of: group).instances[instance]?.applied
+    #expect(applied?.containerID == "c2")
+    #expect(applied?.services[blog]?.access == configuration.services.first?.access)
+    #expect(applied?.torrc != "t1")
   }
 
   @Test func keysAreRememberedBeforeTheyAreMade() throws {

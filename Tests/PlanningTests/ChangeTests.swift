@@ -81,6 +81,15 @@ struct ChangeTests {
     #expect(scene.plan.waiting.map(\.kind) == [.backoff])
   }
 
+  /// Entry guards of one network are of no use in another: tor gets another data folder, so another container.
+  @Test func anotherTorNetworkIsANewContainer() {
+    let blog = service("blog")
+    var scene = Scene([blog])
+    scene.desired.network = .lines("TestingTorNetwork 1\n")
+    #expect(words(scene.plan) == ["writeFiles"] + DriftTests.recreated)
+    #expect(scene.plan.steps.allSatisfy { $0.cause == .change })
+  }
+
   @Test func unixTargetWaitsForItsDirectory() {
     let blog = service("blog", target: .unixSocket("/run/onion-targets/app/app.sock"))
     var scene = Scene([blog])

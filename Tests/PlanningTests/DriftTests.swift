@@ -86,6 +86,19 @@ struct DriftTests {
         }
       }, expected: ["takeDown"]),
     Row(
+      what: "crash loop over files that are mended now",
+      move: { scene, blog in
+        scene.observed.tors[blog.instance] = .unknown("no answer")
+        scene.changeKey(blog) { $0.flaws = [Deviation("owner", expected: "7942", observed: "0")] }
+        scene.changeContainer(blog) {
+          guard var facts = $0.facts.value else { return }
+          facts.restartCount = 9
+          facts.exitCode = 78
+          $0.facts = .present(facts)
+          $0.state = .restarting
+        }
+      }, expected: ["repairKeys", "restartContainer", "prove"]),
+    Row(
       what: "image deleted", move: { scene, _ in scene.observed.image = .absent },
       expected: ["buildImage"]),
     Row(

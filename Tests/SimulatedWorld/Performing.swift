@@ -66,6 +66,8 @@ extension SimulatedHost {
       folder.files[name] = nil
     }
     folder.flaws = []
+    written[configuration.instance] = Dictionary(
+      uniqueKeysWithValues: configuration.services.map { ($0.name, $0.access) })
     folders[configuration.instance] = folder
   }
 

@@ -41,8 +41,8 @@ public struct SimulatedHost: Hashable, Sendable {
     public var instance: InstanceName
     public var service: ServiceName
     public var served: SimulatedTor.Served
-    /// What was served before, under the same instance.
-    public var before: Access?
+    /// What was served before, and what the agent had written, under the same instance.
+    public var before: [Access]
   }
 
   public let agent: AgentID
@@ -66,6 +66,8 @@ public struct SimulatedHost: Hashable, Sendable {
   public var unowned: Set<KeyPlace> = []
   var readings: [Reading] = []
   var lastServed: [InstanceName: [ServiceName: Access]] = [:]
+  /// What the agent last wrote into `etc/`: an engine that starts a container by itself starts it with that.
+  var written: [InstanceName: [ServiceName: Access]] = [:]
   private var counter: UInt64
 
   public init(agent: AgentID, layout: AgentLayout, engine: EngineIdentity, seed: UInt64) {

@@ -25,7 +25,7 @@ extension SimulatedHost {
   /// Notes what a tor has read.
   mutating func read(_ container: SimulatedContainer, _ tor: SimulatedTor, by launcher: Launcher) {
     for (service, served) in tor.served {
-      let before = lastServed[container.instance]?[service]
+      let before = [lastServed, written].compactMap { $0[container.instance]?[service] }
       readings.append(
         Reading(
           launcher: launcher, instance: container.instance, service: service, served: served,

@@ -9,7 +9,7 @@ struct StepJudge {
   let desired: Desired?
   let step: Step
 
-  var violations: [Violation] { keys + pins + strangers + twins + held }
+  var violations: [Violation] { keys + pins + strangers + twins + held + files }
 
   /// Promise 1: no secret is lost, and nothing is written into a directory whose secret is not whole.
   private var keys: [Violation] {
@@ -83,6 +83,17 @@ struct StepJudge {
     }
   }
 
+  /// What is written into `etc/` lets nobody in who is not desired: an engine may start it by itself.
+  private var files: [Violation] {
+    guard case .writeFiles(let configuration, _, _, _) = step.action else { return [] }
+    return configuration.services.compactMap { service in
+      guard let wanted = desired?.services.first(where: { $0.name == service.name })?.access,
+        !service.access.isWithin(wanted)
+      else { return nil }
+      return Violation("access.open", "\(service.name) is written open to \(service.access)")
+    }
+  }
+
   /// Nothing is started, restarted or reloaded for a service whose key was not whole when the agent looked.
   private var held: [Violation] {
     let instance: InstanceName
@@ -120,7 +131,7 @@ extension SimulatedHost.Reading {
       return nil
     }
     var allowed = wanted
-    if launcher == .engine, let before { allowed = allowed.joined(before) }
+    if launcher == .engine { for access in before { allowed = allowed.joined(access) } }
     return served.access.isWithin(allowed)
       ? nil
       : Violation(

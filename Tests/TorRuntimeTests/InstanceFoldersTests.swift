@@ -50,7 +50,7 @@ import Testing
     #expect(try facts("\(world.scratch.path)/state/instances") == "0:0 700")
     #expect(try facts(world.base) == "0:0 700")
     #expect(try facts(world.folders.etc(of: world.blog)) == "0:0 755")
-    #expect(try facts(world.folders.data(of: world.blog)) == "7942:7942 700")
+    #expect(try facts(world.folders.run(of: world.blog) + "/../data") == "7942:7942 700")
     #expect(try facts(world.folders.run(of: world.blog)) == "7942:7942 700")
     for (name, text) in files.contents {
       #expect(try facts("\(world.etc)/\(name)") == "0:0 644")

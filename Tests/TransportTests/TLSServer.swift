@@ -36,11 +36,11 @@ final class TLSServer {
       """
     let server = try Self.spawn(["/usr/bin/python3", "-c", script, certificate, key])
     pid = server.pid
-    var text = [UInt8](repeating: 0, count: 64)
-    let count = read(server.output, &text, text.count)
-    close(server.output)
-    let line = String(decoding: text.prefix(max(0, count)), as: UTF8.self)
-    guard let number = Int(line.trimmingCharacters(in: .whitespacesAndNewlines)) else {
+    defer { close(server.output) }
+    var line: [UInt8] = []
+    var byte: UInt8 = 0
+    while read(server.output, &byte, 1) == 1, byte != UInt8(ascii: "\n") { line.append(byte) }
+    guard let number = Int(String(decoding: line, as: UTF8.self)) else {
       throw StubServer.Failure(description: "the TLS server did not start: is python3 installed?")
     }
     port = number
