@@ -65,6 +65,7 @@ extension EngineClient {
   /// - Parameter force: kills it first if it runs.
   /// - Throws: `.conflict` if it runs and `force` is not given.
   public func remove(_ container: String, force: Bool = false) async throws(EngineError) {
+    if force, isPodman { try await killForPodman(container) }
     let query = [("v", "1"), ("force", force ? "1" : "0")]
     let call = EngineCall("DELETE", try path(container, ""), query: query).within(slowCall)
     do {
@@ -88,6 +89,15 @@ extension EngineClient {
   public func wait(_ container: String, timeout: Duration) async throws(EngineError) -> Int {
     let call = EngineCall("POST", try path(container, "/wait")).within(timeout)
     return try await calls.decode(WaitWire.self, call).statusCode
+  }
+
+  /// Podman's forced removal first waits out the whole stop timeout; after an API kill nothing restarts.
+  private func killForPodman(_ container: String) async throws(EngineError) {
+    do {
+      try await kill(container, signal: "KILL")
+    } catch where error.code == .conflict || error.code == .notFound {
+      return
+    }
   }
 
   private func unpauseForPodman(_ container: String) async throws(EngineError) {

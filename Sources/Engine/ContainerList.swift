@@ -90,7 +90,8 @@ private let containerLimit = 20_000
 
 private struct SummaryWire: Decodable {
   var id: EngineID
-  var names: [String]
+  /// `null` for one that is being removed.
+  var names: [String]?
   var image: String
   var imageID: String
   var state: String
@@ -112,7 +113,7 @@ private struct SummaryWire: Decodable {
   }
 
   var summary: ContainerSummary {
-    let plain = names.map(withoutSlash)
+    let plain = (names ?? []).map(withoutSlash)
     let ownFirst = plain.filter { !$0.contains("/") } + plain.filter { $0.contains("/") }
     return ContainerSummary(
       id: id.text, names: ownFirst,

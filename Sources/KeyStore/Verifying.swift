@@ -61,8 +61,12 @@ extension KeyRoot {
   ) throws(FileError) -> Descriptor {
     let name = FileName(instance.text)
     if try root.keys.status(of: name) == nil {
-      try root.keys.makeFolder(name, owner: owner)
-      try root.keys.synchronize()
+      do {
+        try root.keys.makeFolder(name, owner: owner)
+        try root.keys.synchronize()
+      } catch where error.number == EEXIST {
+        // Somebody else was as far: what it is shows below.
+      }
     }
     return try root.keys.folder(name)
   }

@@ -108,12 +108,20 @@ extension Planner {
     switch container.state {
     case .running: planRunning(container, facts, sheet, into: &group)
     case .paused:
-      group.steps.append(
-        Step(
-          .unpauseContainer(sheet.instance, id: container.id), cause: .drift,
-          service: sheet.service,
-          deviations: [Deviation("container", expected: "running", observed: "paused")]))
-      planRunning(container, facts, sheet, into: &group)
+      var rest = StepGroup(subject: group.subject, steps: [])
+      planRunning(container, facts, sheet, into: &rest)
+      // A tor that must forget something first is restarted, never let go on: it would serve what it still knows.
+      let restarts = rest.steps.contains {
+        if case .restartContainer = $0.action { true } else { false }
+      }
+      if !restarts {
+        group.steps.append(
+          Step(
+            .unpauseContainer(sheet.instance, id: container.id), cause: .drift,
+            service: sheet.service,
+            deviations: [Deviation("container", expected: "running", observed: "paused")]))
+      }
+      group.steps += rest.steps
     case .created, .exited, .restarting, .dead:
       planStart(container, facts, sheet, into: &group)
     case .other(let word):

@@ -45,7 +45,9 @@ extension Planner {
       protect(instance, members: members, containers: ours)
       return
     }
-    groups.append(group)
+    add(group)
+    // Held for whatever reason: what promises 2 and 4 demand needs no leave of it.
+    if group.steps.isEmpty { protect(instance, members: members, containers: ours) }
   }
 
   /// What must not run on even while its service is held or paused: a tor that is less confined than promised,
@@ -71,7 +73,7 @@ extension Planner {
             service: members.first?.name, deviations: found, interrupts: true))
       }
     }
-    groups.append(StepGroup(subject: .instance(instance), steps: steps))
+    add(StepGroup(subject: .instance(instance), steps: steps))
   }
 
   /// The categories of an instance: remembered for life, or the first free pair of those that its name suggests.

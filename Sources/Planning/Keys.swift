@@ -276,7 +276,9 @@ extension Planner {
         "the key of \(address) still belongs to \(old), which is defined too")
     }
     let deviation = Deviation("key of \(address)", expected: "in \(place)", observed: "in \(old)")
-    var steps = containers(of: old.instance, in: sight).map { container in
+    // Within one instance the same tor goes on, and learns the new place by a reload.
+    let leaving = old.instance == place.instance ? [] : containers(of: old.instance, in: sight)
+    var steps = leaving.map { container in
       Step(
         .removeContainer(old.instance, id: container.id), cause: .change, service: service.name,
         deviations: [deviation], interrupts: container.state == .running)
@@ -285,7 +287,8 @@ extension Planner {
       Step(
         .moveKey(from: old, to: place, address), cause: .change, service: service.name,
         deviations: [deviation]))
-    if memory.instances[old.instance] != nil {
+    let isNeeded = desired.services.contains { $0.instance == old.instance }
+    if memory.instances[old.instance] != nil, !isNeeded {
       steps.append(Step(.forgetInstance(old.instance), cause: .change, service: service.name))
     }
     return .ready(

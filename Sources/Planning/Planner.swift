@@ -36,6 +36,7 @@ struct Planner {
     planStopped(sight)
     planRemovals(removals, sight: sight)
     planLeftovers(removals, sight: sight)
+    protectOthers(sight)
     groups.removeAll { $0.steps.isEmpty }
     result.groups = groups
     result.waiting = waiting
@@ -98,6 +99,16 @@ struct Planner {
       return nil
     }
     return Sight(engine: engine, containers: containers, pins: pins, retired: retired)
+  }
+
+  /// One group an instance: what several reasons ask of it is done in one order, and one failure stops all of it.
+  mutating func add(_ group: StepGroup) {
+    guard let index = groups.firstIndex(where: { $0.subject == group.subject }) else {
+      groups.append(group)
+      return
+    }
+    groups[index].steps += group.steps
+    groups[index].fallback += group.fallback
   }
 
   mutating func wait(
@@ -171,6 +182,8 @@ struct Planner {
     for (name, reason) in desired.stopped.sorted(by: { $0.key < $1.key }) {
       let instance = memory.services[name] ?? InstanceName(name)
       wait(.stopped, service: name, instance: instance, reason)
+      // In a shared instance it is left out of the configuration, and the others go on.
+      if instances.contains(where: { $0.0 == instance }) { continue }
       let steps = containers(of: instance, in: sight).map { container in
         Step(
           .removeContainer(instance, id: container.id), cause: .change, service: name,
@@ -179,7 +192,26 @@ struct Planner {
           ],
           interrupts: container.state == .running)
       }
-      groups.append(StepGroup(subject: .instance(instance), steps: steps))
+      add(StepGroup(subject: .instance(instance), steps: steps))
+    }
+  }
+
+  /// Whatever of ours runs less confined than promised ends, also where nothing else is decided about it: its
+  /// definition is unsettled, its removal waits, it is paused by hand (promise 4).
+  private mutating func protectOthers(_ sight: Sight) {
+    let covered = Set(groups.map(\.subject))
+    for instance in memory.instances.keys.sorted() where !covered.contains(.instance(instance)) {
+      let breaches = containers(of: instance, in: sight).compactMap { container -> Step? in
+        guard container.state == .running, case .present(let proof) = container.proof else {
+          return nil
+        }
+        let found = proof.breaches(user: observed.torOwner, label: label(of: instance))
+        guard !found.isEmpty else { return nil }
+        return Step(
+          .removeContainer(instance, id: container.id), cause: .drift, deviations: found,
+          interrupts: true)
+      }
+      if !breaches.isEmpty { add(StepGroup(subject: .instance(instance), steps: breaches)) }
     }
   }
 }

@@ -75,11 +75,18 @@ extension Planner {
     }
   }
 
-  private mutating func planRemoval(_ name: ServiceName, _ instance: InstanceName, _ sight: Sight) {
-    let place = KeyPlace(instance: instance, service: name)
+  private mutating func planRemoval(
+    _ name: ServiceName, _ instance: InstanceName, _ sight: Sight
+  ) {
     let deviation = Deviation("service \(name)", expected: "not on this host", observed: "here")
+    let sharesInstance = instances.contains { $0.0 == instance }
+    if sharesInstance, !leaves(name, instance) {
+      wait(
+        .unknown, service: name, instance: instance,
+        "its tor still serves it and cannot be told otherwise yet, so its key is not put away")
+      return
+    }
     var steps: [Step] = []
-    let sharesInstance = desired.services.contains { $0.instance == instance }
     if !sharesInstance {
       steps += containers(of: instance, in: sight).map { container in
         Step(
@@ -87,29 +94,57 @@ extension Planner {
           deviations: [deviation], interrupts: container.state == .running)
       }
     }
-    switch observed.keys[place] ?? .absent {
-    case .unknown(let reason):
-      wait(
-        .unknown, service: name, instance: instance,
-        "its key directory cannot be read, so it is not put away: \(reason)")
-    case .absent: break
-    case .present(let directory):
-      steps.append(
-        Step(
-          .retireKey(place, directory.address), cause: .change, service: name,
-          deviations: [deviation]))
+    guard let places = places(of: name, instance, sight) else { return }
+    steps += places.map { place in
+      Step(
+        .retireKey(place, observed.keys[place]?.value?.address), cause: .change, service: name,
+        deviations: [deviation])
     }
     if !sharesInstance {
       let network = networkName(instance, engine: sight.engine)
       if sight.engine.kind == .podman, observed.networks[network]?.value?.isOurs == true {
         steps.append(Step(.removeNetwork(name: network), cause: .change, service: name))
       }
-      if observed.keys[place]?.unknownReason == nil {
-        steps.append(
-          Step(.forgetInstance(instance), cause: .change, service: name, deviations: [deviation]))
+      steps.append(
+        Step(.forgetInstance(instance), cause: .change, service: name, deviations: [deviation]))
+    }
+    add(StepGroup(subject: .instance(instance), steps: steps))
+  }
+
+  /// Whether a shared tor does not serve it (any more): it never read of it, or this plan tells it.
+  private func leaves(_ name: ServiceName, _ instance: InstanceName) -> Bool {
+    if memory.instances[instance]?.applied?.services[name] == nil { return true }
+    return groups.first { $0.subject == .instance(instance) }?.steps.contains {
+      switch $0.action {
+      case .reload, .restartContainer, .createContainer, .removeContainer: true
+      default: false
+      }
+    } ?? false
+  }
+
+  /// Its directory, also where a move that nobody could note has put it. `nil`: something could not be seen.
+  private mutating func places(
+    of name: ServiceName, _ instance: InstanceName, _ sight: Sight
+  ) -> [KeyPlace]? {
+    let own = KeyPlace(instance: instance, service: name)
+    let candidates = Set(observed.keys.keys.filter { $0.service == name }).union([own])
+    var found: [KeyPlace] = []
+    for place in candidates.sorted() {
+      switch observed.keys[place] ?? .unknown("it was not looked at") {
+      case .unknown(let reason):
+        wait(
+          .unknown, service: name, instance: instance,
+          "key directory \(place) cannot be read, so it is not put away: \(reason)")
+        return nil
+      case .absent: continue
+      case .present(let directory):
+        // Elsewhere, only what is provably its own.
+        if place == own || directory.address.map({ $0 == sight.pins[name] }) == true {
+          found.append(place)
+        }
       }
     }
-    groups.append(StepGroup(subject: .instance(instance), steps: steps))
+    return found
   }
 
   /// Containers that we remember making, of instances that nothing wants and no removal covers.
@@ -124,7 +159,7 @@ extension Planner {
           deviations: [Deviation("container", expected: "absent", observed: container.name)])
       }
       guard !steps.isEmpty else { continue }
-      groups.append(
+      add(
         StepGroup(
           subject: .instance(instance),
           steps: steps + [Step(.forgetInstance(instance), cause: .change)]))

@@ -67,6 +67,11 @@ struct Fixture: Sendable, CustomTestStringConvertible, CustomStringConvertible {
 
 /// An address and client keys for tests: of keys that nobody has.
 enum Sample {
+  static func name(_ text: String) -> ServiceName {
+    guard let name = ServiceName(text) else { preconditionFailure("\(text) is no name") }
+    return name
+  }
+
   static func address(_ number: UInt8) -> String {
     OnionAddress(publicKey: Array(repeating: number, count: 32)).text
   }

@@ -5,8 +5,8 @@ import Testing
 
 /// "What is wrong stays where it is wrong" of product.md §2, sentence by sentence.
 @Suite struct ResolutionTests {
-  private let blog = ServiceName("blog")!
-  private let shop = ServiceName("shop")!
+  private let blog = Sample.name("blog")
+  private let shop = Sample.name("shop")
 
   private static let ports = "ports: [{virtual: 80, target: host:8080}]\n"
   private static let badPorts = "ports: [{virtual: 0, target: host:8080}]\n"
@@ -94,6 +94,7 @@ import Testing
     (text(head, "colour: blue\n", ports), false),
     (text(head, "ports: [{virtual: 80, target: host:80, access: clients}]\n"), false),
     (text(head, "clients: []\n", ports), false),
+    (text(head, "access: public\nports: [{virtual: 80, target: host:80, clients: []}]\n"), false),
     (text(head, "access: public\naccess: clients\n", ports), false),
     (text(head, "access: public\naccess: public\n", badPorts), false),
     (text(head, "<<: {access: clients}\n", ports), false),

@@ -4,7 +4,7 @@ import OnionModel
 import Testing
 
 @Suite struct RevisionTests {
-  private let blog = ServiceName("blog")!
+  private let blog = Sample.name("blog")
   private let text = "hosts: [web-1]\nkey: existing\nports: [{virtual: 80, target: host:8080}]\n"
 
   private func files(_ repository: String, _ definition: String) -> RepositoryFiles {

@@ -89,7 +89,10 @@ extension SimulatedHost {
       let directory = SimulatedKeyDirectory(address, owner: 0, clientFiles: [:])
       if keys[place] != nil {
         keys[place]?.secret = .whole(address)
-      } else if desired.services.contains(where: { $0.formerly == place.service }) {
+      } else if desired.services.contains(where: {
+        $0.formerly == place.service
+          && keys[KeyPlace(instance: $0.instance, service: $0.name)] == nil
+      }) {
         keys[place] = directory
       } else if let service = desired.services.first(where: { $0.name == place.service }) {
         keys[KeyPlace(instance: service.instance, service: service.name)] = directory

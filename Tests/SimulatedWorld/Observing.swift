@@ -11,7 +11,7 @@ extension SimulatedHost {
       engine: trouble.engineSilent ? .unknown("timed out") : .present(engine),
       containers: observedContainers(instances),
       image: observedImage(desired.recipe.reference), pins: observedPins, retired: observedRetired)
-    look.keys = observedKeys(desired)
+    look.keys = observedKeys(desired, memory)
     guard !trouble.engineSilent else { return look }
     look.images = Set(images.keys)
     for name in wantedNetworks(instances) { look.networks[name] = observedNetwork(name) }
@@ -53,8 +53,12 @@ extension SimulatedHost {
       ?? .absent
   }
 
-  private func observedKeys(_ desired: Desired) -> [KeyPlace: Observation<KeyDirectory>] {
-    let defined = desired.services.map { KeyPlace(instance: $0.instance, service: $0.name) }
+  private func observedKeys(
+    _ desired: Desired, _ memory: Memory
+  ) -> [KeyPlace: Observation<KeyDirectory>] {
+    let defined =
+      desired.services.map { KeyPlace(instance: $0.instance, service: $0.name) }
+      + memory.services.map { KeyPlace(instance: $0.value, service: $0.key) }
     var look: [KeyPlace: Observation<KeyDirectory>] = [:]
     for place in Set(keys.keys).union(defined) {
       look[place] =

@@ -1,4 +1,4 @@
-"""ops/demo's second half: makes a host, runs the story on it, and ends all that it started. `ops/demo --help` tells more."""
+"""ops/demo's second half: makes a host, runs the story on it, ends all that it started. See `ops/demo --help`."""
 import argparse, os, pathlib, shlex, signal, sys, tempfile
 
 import daemon
@@ -83,11 +83,13 @@ def tell(stage, keeps):
     demo_faults.start_guard(stage)
     demo_faults.nothing_left(stage, keeps)
     stage.story.summary()
-    reload, recreation = (stage.story.measures[m] for m in (demo_changes.RELOAD, demo_faults.RECREATION))
+    reload, to_page, recreation, back = (spoken(stage.story.measures[m]) for m in (
+        demo_changes.RELOAD, demo_changes.RELOAD_TO_PAGE, demo_faults.RECREATION, demo_faults.RECREATION_TO_PAGE))
     counts = stage.story.counts
     stage.story.say()
-    stage.story.say(f"A reload took {spoken(reload)} and ended no tor; a recreation took {spoken(recreation)}, and its service"
-                    f" was away until its descriptor was published anew.\n{len(stage.story.claims)} claims hold; {counts['events']} events verified,"
+    stage.story.say(f"A changed port: a reload of {reload}, no tor ended, its page {to_page} after the signal."
+                    f" A recreation: {recreation}, and the page back after {back}.")
+    stage.story.say(f"{len(stage.story.claims)} claims hold; {counts['events']} events verified,"
                     f" {counts['rejected']} rejected.")
 
 
@@ -104,14 +106,15 @@ def finish(story, world, code):
 def kept_text(stage):
     world, agent = stage.world, stage.agent
     command = shlex.join(map(str, ["nsenter", f"--net={world.netns}", *agent.words("status")]))
-    engine = f"docker -H unix://{world.socket} ps" if world.kind == "docker" else f"podman --remote --url unix://{world.socket} ps"
-    git = f"git -C {world.tree} -c gpg.format=ssh -c user.signingKey={stage.repository.key} -c user.name=me -c user.email=me@here"
+    client = "docker -H" if world.kind == "docker" else "podman --remote --url"
+    git = (f"git -C {world.tree} -c gpg.format=ssh -c user.signingKey={stage.repository.key}"
+           " -c user.name=me -c user.email=me@here")
     return f"""
 All of it still runs. To look around, as root:
   {command}       (or: history, plan)
   {LIB}/tor-network wait-onion {world.tor_dir} {stage.address['blog']}:81 --body
   {LIB}/webhook-receiver events {world.events_dir}
-  {engine}
+  {client} unix://{world.socket} ps
   tail -f {agent.log}
 To change something: edit {world.tree}/services/*.yaml, then
   {git} commit -a -S -m change
@@ -123,7 +126,7 @@ To end it:
 def stop_kept(name):
     """Ends what an earlier demo left: kept on purpose, or by a demo that was killed."""
     folders = [pathlib.Path(name)] if name else sorted(pathlib.Path(FOLDERS).glob("okd-*"))
-    found = [(world, pid, kept) for folder in folders if (known := World.found(folder)) for world, pid, kept in [known]]
+    found = [known for folder in folders if (known := World.found(folder))]
     if name and not found:
         print(f"ops/demo: {name} is no folder of a demo", file=sys.stderr)
         return 1

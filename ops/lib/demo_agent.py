@@ -2,8 +2,8 @@
 import calendar, contextlib, json, os, pathlib, re, shutil, signal, time
 
 import daemon
-from demo_story import Broken, wait
-from demo_world import EXAMPLES, last_words
+from demo_story import Broken, Lost, wait
+from demo_world import EXAMPLES
 
 PERSON = "demo@onionkeeper"
 DEADLINE = 150  # for what takes seconds: the machine may be slow, and a pass comes each minute by itself
@@ -119,7 +119,7 @@ class Agent:
 
     def pid(self):
         if self.child.poll() is not None:
-            raise Broken(f"the agent ended with code {self.child.returncode}\n{last_words(self.log)}")
+            raise Lost(f"the agent ended by itself, with code {self.child.returncode}")
         return self.child.pid
 
     def look_now(self):

@@ -8,7 +8,7 @@ from demo_world import GATE, PAGES
 
 PLAIN = "okd-plain"  # the container for comparison: nobody's, so the agent must leave it alone
 NO_KEY, NO_PORT = ("f4", "f5"), ("05",)  # tor's SOCKS codes
-RELOAD = "changed port: the reload alone"
+RELOAD, RELOAD_TO_PAGE = "changed port: the reload alone", "changed port: from the signal to the page on it"
 
 
 def a_host(stage):
@@ -33,7 +33,7 @@ def a_repository(stage):
     story.note(f"{url} at {revision[:12]}; events go to {hook}")
     agent.configure(url, hook, stage.repository.signers)
     agent.command("check", world.tree, "--host", world.host_file)
-    stage.claim(True, "`check` finds nothing wrong with the definitions and this host's file")
+    stage.shown("`check` finds nothing wrong with the definitions and this host's file")
     agent.command("setup")
     images = world.state / "images"
     images.mkdir(mode=0o700, exist_ok=True)
@@ -42,7 +42,7 @@ def a_repository(stage):
     code, plan = agent.plan()
     waiting = sorted(g["subject"] for g in plan["groups"])
     stage.claim(code == 2 and {"blog", "vault", "forum"} <= set(waiting),
-               "before its first pass `plan` says what is to be made (exit 2) and makes nothing", f"exit {code}: {waiting}")
+                "before its first pass `plan` says what is to be made (exit 2) and makes nothing", f"exit {code}: {waiting}")
     stage.claim(not stage.engine.ours(), "no container is there yet")
     agent.run()
 
@@ -66,13 +66,14 @@ def services_come_up(stage):
     def fetch(name):
         return lambda: world.page(stage.address[name], 80, PAGES[name])
     world.together(fetch("blog"), fetch("forum"), lambda: world.refused(stage.address["vault"], 80, NO_KEY))
-    stage.claim(True, "blog answers through Tor with its page (a port of the host behind it)")
-    stage.claim(True, "forum answers through Tor with its page (a Unix socket behind it)")
-    stage.claim(True, "vault does not let a client in that has no key")
+    stage.shown("blog answers through Tor with its page (a port of the host behind it)")
+    stage.shown("forum answers through Tor with its page (a Unix socket behind it)")
+    stage.shown("vault does not let a client in that has no key")
     world.allow_client(stage.address["vault"], stage.private)
     world.page(stage.address["vault"], 80, PAGES["vault"])
-    stage.claim(True, "vault answers the client that has alice's key")
-    story.note(f"from nothing to the last page: {story.measure('three services, from nothing to their pages', time.time() - since)}")
+    stage.shown("vault answers the client that has alice's key")
+    took = story.measure("three services, from nothing to their pages", time.time() - since)
+    story.note(f"from nothing to the last page: {took}")
     stage.key = {name: stage.secret(name) for name in PAGES}
     for name in PAGES:
         agent.event("key.generated", name, 0)
@@ -81,7 +82,7 @@ def services_come_up(stage):
 
 def proof(stage):
     stage.story.step("Proof", "What the kernel says of each tor (/proc/PID/status on the host), beside a plain container of"
-                    " the same image: capability sets, no new privileges, seccomp.")
+                     " the same image: capability sets, no new privileges, seccomp.")
     tors = {name: Process(stage.running(name)["State"]["Pid"]) for name in PAGES}
     image = stage.running("blog")["Config"]["Image"]
     stage.engine.create(PLAIN, plain(image))
@@ -92,7 +93,7 @@ def proof(stage):
     stage.claim(all(t.uids == {TOR_UID} for t in tors.values()), f"each tor runs as uid {TOR_UID}, real, effective, saved and fs")
     stage.claim(all(t.has_no_capability for t in tors.values()), "each tor's five capability sets are empty")
     stage.claim(all(t.no_new_privileges == 1 and t.seccomp == 2 for t in tors.values()),
-               "each tor has NoNewPrivs 1 and a seccomp filter")
+                "each tor has NoNewPrivs 1 and a seccomp filter")
     stage.claim(other.uids == {0} and other.capabilities["CapBnd"] != 0, "the plain container has root and capabilities")
 
 
@@ -114,10 +115,10 @@ def changed_port(stage):
         return agent.done(since, action="reload", instance="blog")
     reload = agent.until("history has the reload of blog", reloaded)[-1]
     world.page(stage.address["blog"], 81, PAGES["blog"])
-    story.measure("changed port: from the signal to the page on it", time.monotonic() - pushed)
-    stage.claim(True, "blog answers on port 81 at the same address")
+    story.measure(RELOAD_TO_PAGE, time.monotonic() - pushed)
+    stage.shown("blog answers on port 81 at the same address")
     world.refused(stage.address["blog"], 80, NO_PORT)
-    stage.claim(True, "and on port 80 no longer")
+    stage.shown("and on port 80 no longer")
     stage.same(before, PAGES, "id, pid and start of all three containers are what they were: nothing restarted")
     touched = {e["instance"] for e in agent.done(since) if e["pass"] == reload["pass"]}
     stage.claim(touched == {"blog"}, "that pass had steps for blog only", f"steps for {touched}")

@@ -1,4 +1,4 @@
-"""Steps 6 to 9 of the demo: what is moved by hand is put back, a removed key returns, nothing opens while nobody looks."""
+"""Steps 6 to 9 of the demo: what is moved by hand is put back, a removed key returns, nothing opens unwatched."""
 import hashlib, os, time
 
 from demo_agent import DEADLINE
@@ -11,11 +11,12 @@ from demo_world import PAGES
 GUARD_LINE, GUARD_CODE = "onionkeeper: tor not started", 78  # OnionModel/InstanceConfiguration.swift; EX_CONFIG
 FIX_SECONDS = 60  # a repair takes one; over this it was not the signal that brought it
 RECREATION = "replaced container: the recreation alone"
+RECREATION_TO_PAGE = "replaced container: from the agent's next look to the page"
 
 
 def drift(stage):
     stage.story.step("Drift", "Three things are moved by hand, and put back: a container killed, a key directory given to"
-                    " root, a container recreated without --cap-drop=all.")
+                     " root, a container recreated without --cap-drop=all.")
     killed_container(stage)
     stage.show_events()
     root_owned_keys(stage)
@@ -38,7 +39,7 @@ def killed_container(stage):
     agent.until("forum runs again", back, pause=0.02)
     took = time.monotonic() - killed
     stage.claim(took < FIX_SECONDS, f"forum's container, killed through the engine (which leaves it dead), runs again after"
-               f" {story.measure('killed container: from the kill to running', took)}", f"it took {took:.0f} s")
+                f" {story.measure('killed container: from the kill to running', took)}", f"it took {took:.0f} s")
     stage.same(before, {"blog", "vault"}, "the other two were not touched")
     agent.event("drift.detected", "forum", events)
     agent.event("drift.repaired", "forum", events)
@@ -59,7 +60,7 @@ def root_owned_keys(stage):
     agent.event("drift.detected", "blog", events)
     agent.event("drift.repaired", "blog", events)
     stage.claim(stage.secret("blog") == stage.key["blog"], f"blog's key directory, given to root, belongs to uid {TOR_UID} again;"
-               " the key is untouched")
+                " the key is untouched")
     stage.same(before, PAGES, "no container was restarted for it")
 
 
@@ -70,7 +71,8 @@ def loose_container(stage):
         loose, seen = recreate_loosely(stage, "blog")
     replaced = time.monotonic()
     story.table(PROCESS_HEAD, [seen.row("blog, by hand")], marked=[0])
-    stage.claim(seen.capabilities["CapBnd"] != 0, "made by hand it could have capabilities (CapBnd), though it runs as tor's user")
+    stage.claim(seen.capabilities["CapBnd"] != 0,
+                "made by hand it could have capabilities (CapBnd), though it runs as tor's user")
     def proven():
         details = stage.running("blog")
         return details if details and details["Id"] != loose else None
@@ -81,7 +83,7 @@ def loose_container(stage):
     agent.event("drift.repaired", "blog", events)
     world.forget_circuits()
     world.page(stage.address["blog"], 81, PAGES["blog"])
-    story.measure("replaced container: from the agent's next look to the page", time.monotonic() - replaced)
+    story.measure(RECREATION_TO_PAGE, time.monotonic() - replaced)
     stage.same(before, {"vault", "forum"}, "the other two were not touched")
     entries = [e for e in agent.done(since, instance="blog") if e["cause"] == "drift"]
     made = [e for e in entries if e["action"] == "createContainer"]
@@ -136,7 +138,7 @@ def removal_and_return(stage):
     world.forget_circuits()
     world.page(stage.address["forum"], 80, PAGES["forum"])
     story.measure("returned service: from the signal to the page", time.monotonic() - returned)
-    stage.claim(True, "and answers there with its page")
+    stage.shown("and answers there with its page")
     stage.show_events()
 
 
@@ -160,11 +162,12 @@ def start_guard(stage):
     restarted = int(time.time())
     world.tool("engine", "restart", world.engine_dir)
     wait(DEADLINE, "the engine starts blog and forum by itself", lambda: stage.running("blog") and stage.running("forum"))
-    stage.claim(True, "the engine, restarted, runs blog and forum again without an agent")
+    stage.shown("the engine, restarted, runs blog and forum again without an agent")
     line = wait(DEADLINE, "vault's start guard refuses", lambda: refusal(stage))
-    stage.claim(True, f"vault's tor is not started: its start guard ends with {GUARD_CODE}")
+    stage.shown(f"vault's tor is not started: its start guard ends with {GUARD_CODE}")
     story.note(f"it says: {line}")
-    stage.claim(not world.answers(stage.address["vault"], 80, seconds=3), "nothing answers at vault's address, not even alice's key opens it")
+    stage.claim(not world.answers(stage.address["vault"], 80, seconds=3),
+                "nothing answers at vault's address, not even alice's key opens it")
     log = stage.engine.logs(PREFIX + "vault", since=restarted)
     stage.claim(not stage.running("vault") and "running on Linux" not in log,
                 "no tor ran in its container since the restart", log)
@@ -186,13 +189,13 @@ def repaired(stage):
     agent.until("vault runs again", lambda: stage.running("vault"))
     took = time.monotonic() - began
     agent.event("drift.detected", "vault", events, drift="authorized_clients")
-    stage.claim(True, f"the agent, started again, puts the client files back and vault runs after {took:.1f} s")
+    stage.shown(f"the agent, started again, puts the client files back and vault runs after {took:.1f} s")
     world.forget_circuits()
     world.page(stage.address["vault"], 80, PAGES["vault"])
-    stage.claim(True, "vault answers alice")
+    stage.shown("vault answers alice")
     world.forget_client(stage.address["vault"])
     code = world.refused(stage.address["vault"], 80, NO_KEY)
-    stage.claim(True, f"and nobody without her key (SOCKS error {code})")
+    stage.shown(f"and nobody without her key (SOCKS error {code})")
     story.measure("emptied client files: from the agent's start to vault shut and answering alice", time.monotonic() - began)
     world.allow_client(stage.address["vault"], stage.private)
 
@@ -201,7 +204,7 @@ def nothing_left(stage, keeps):
     story, agent = stage.story, stage.agent
     story.step("Nothing left to do", "A second plan is empty; every event arrived, and every signature was right.")
     agent.until("`plan` has nothing to do", lambda: agent.plan()[0] == 0)
-    stage.claim(True, "`plan` exits 0: what is there is what the repository says")
+    stage.shown("`plan` exits 0: what is there is what the repository says")
     stage.claim(all(stage.secret(n) == stage.key[n] for n in PAGES), "all three keys are byte for byte what they were at first")
     agent.until("the receiver has every number of the sequence", lambda: agent.gaps() == 0)
     events = agent.received()

@@ -11,7 +11,7 @@ PREFIX = "onionkeeper-"  # of container names: the agent's default name
 class Stage:
     def __init__(self, story, world, repository, agent, cache):
         self.story, self.world, self.repository, self.agent, self.cache = story, world, repository, agent, cache
-        self.engine, self.claim = world.engine, story.claim
+        self.engine, self.claim, self.shown = world.engine, story.claim, story.shown
         self.private = ""  # alice's client key
         self.address, self.key = {}, {}  # by service: onion address, SHA-256 of the secret key's file
 

@@ -11,6 +11,10 @@ class Broken(Exception):
     """A claim that does not hold, or a part that does not work; one message for a person."""
 
 
+class Lost(Broken):
+    """One that no waiting mends."""
+
+
 def wait(seconds, what, look, pause=PAUSE):
     """Polls `look` until it returns something true, which is the result. `look` may raise Broken to say why not yet."""
     end, why = time.monotonic() + seconds, ""
@@ -19,6 +23,8 @@ def wait(seconds, what, look, pause=PAUSE):
             if value := look():
                 return value
             why = ""
+        except Lost:
+            raise
         except Broken as broken:
             why = f"; last: {broken}"
         if time.monotonic() > end:
@@ -75,6 +81,10 @@ class Story:
             raise Broken(f"this does not hold: {text}" + (f"\n{otherwise}" if otherwise else ""))
         self.say(f"   {self.style('32', 'ok')} {text}")
 
+    def shown(self, text):
+        """A claim that was waited for: whoever comes here has seen it."""
+        self.claim(True, text)
+
     def measure(self, name, seconds):
         self.measures[name] = round(seconds, 3)
         return spoken(seconds)
@@ -85,8 +95,10 @@ class Story:
         """As the receiver got them, one line each: type, subject, and what was expected and found."""
         for event in found:
             data = event.get("data") or {}
-            parts = [f"{d.get('what')}: expected {d.get('expected')}, found {d.get('observed')}" for d in data.get("drift") or []]
-            text = "; ".join(([data["error"]] if data.get("error") else []) + parts) or data.get("message") or data.get("action") or ""
+            parts = [data["error"]] if data.get("error") else []
+            parts += [f"{d.get('what')}: expected {d.get('expected')}, found {d.get('observed')}"
+                      for d in data.get("drift") or []]
+            text = "; ".join(parts) or data.get("message") or data.get("action") or ""
             kind = str(event.get("type", "")).removeprefix("onionkeeper.")
             self.say(self.style("36", f"   >> {kind:17} {event.get('subject', ''):14} {clipped(text, 110)}".rstrip()))
 

@@ -26,13 +26,14 @@ class World:
         self.forum_socket = self.root / "targets/forum/forum.sock"
         self.keys, self.state = self.root / "keys", self.root / "state"
         self.host_file, self.events_dir = self.root / "host.yaml", self.root / "receiver"
+        self.running_dir = self.root / "running"  # a file per program that runs, named by its pid
         self.engine = EngineAPI(self.socket)
         self.lock, self.running, self.closing = threading.Lock(), set(), False
 
     @classmethod
     def make(cls, root, engine, binary):
         world = cls(root, engine, binary)
-        for path in (world.root, world.logs, world.root / "repos"):
+        for path in (world.root, world.logs, world.running_dir, world.root / "repos"):
             path.mkdir(mode=0o700, exist_ok=True)
         world.mark()
         return world
@@ -67,6 +68,7 @@ class World:
                     words, stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL, stdout=subprocess.PIPE,
                     stderr=errors, text=True, errors="replace", start_new_session=True)
                 self.running.add(child)
+                (self.running_dir / str(child.pid)).write_text(f"{child.pid}\n")
         try:
             said, _ = child.communicate(input, timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -90,6 +92,7 @@ class World:
             if stream:
                 stream.close()
         self.running.discard(child)
+        (self.running_dir / str(child.pid)).unlink(missing_ok=True)
 
     def tool(self, name, *words, inside=False, log=None, codes=(0,), seconds=TOOL_SECONDS):
         """A tool of this folder; the values of its NAME=VALUE lines."""
@@ -196,6 +199,8 @@ class World:
                 work()
             except (Broken, daemon.Failure) as failure:
                 troubles.append(str(failure))
+        for pidfile in list(self.running_dir.glob("*")):  # of a demo that was killed
+            attempt(lambda: daemon.end(pidfile, self.root))
         attempt(lambda: daemon.end(self.root / "agent.pid", self.root, grace=30))
         if self.socket.exists() and self.host_file.exists() and self.state.exists():
             down = [self.binary, "down", "--config", self.host_file]
