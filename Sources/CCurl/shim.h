@@ -11,6 +11,7 @@
 typedef size_t (*ccurl_write_function)(char *_Nonnull, size_t, size_t, void *_Nullable);
 typedef size_t (*ccurl_read_function)(char *_Nonnull, size_t, size_t, void *_Nullable);
 typedef int (*ccurl_seek_function)(void *_Nullable, curl_off_t, int);
+typedef int (*ccurl_socket_function)(void *_Nullable, curl_socket_t, curlsocktype);
 
 static inline CURLcode ccurl_set_long(CURL *_Nonnull handle, CURLoption option, long value) {
   return curl_easy_setopt(handle, option, value);
@@ -43,6 +44,10 @@ static inline CURLcode ccurl_set_read(CURL *_Nonnull handle, ccurl_read_function
 
 static inline CURLcode ccurl_set_seek(CURL *_Nonnull handle, ccurl_seek_function _Nonnull value) {
   return curl_easy_setopt(handle, CURLOPT_SEEKFUNCTION, value);
+}
+
+static inline CURLcode ccurl_set_socket(CURL *_Nonnull handle, ccurl_socket_function _Nonnull value) {
+  return curl_easy_setopt(handle, CURLOPT_SOCKOPTFUNCTION, value);
 }
 
 static inline CURLcode ccurl_get_long(CURL *_Nonnull handle, CURLINFO info, long *_Nonnull value) {

@@ -26,7 +26,7 @@ extension EngineClient {
     let wire: InspectWire
     do {
       wire = try await calls.decode(InspectWire.self, call)
-    } catch where error.code == .notFound {
+    } catch  where error.code == .notFound {
       return nil
     }
     let details = try wire.details(operation: call.operation)
@@ -132,7 +132,8 @@ private struct InspectWire: Decodable {
       entrypoint: config.entrypoint?.words ?? [], mounts: (mounts ?? []).compactMap(\.mount),
       networks: Array(endpoints.keys), networkMode: host.networkMode, memory: max(0, host.memory),
       milliCPUs: host.milliCPUs, pids: max(0, host.pids ?? 0),
-      restartPolicy: host.restartPolicy?.name ?? "", addedCapabilities: host.addedCapabilities ?? [],
+      restartPolicy: host.restartPolicy?.name ?? "",
+      addedCapabilities: host.addedCapabilities ?? [],
       imageID: image, restartCount: restartCount, exitCode: state.exitCode, pid: state.pid)
     return ContainerDetails(
       id: id.text, name: withoutSlash(name), labels: config.labels ?? [:],

@@ -70,7 +70,7 @@ extension EngineClient {
     let call = EngineCall("DELETE", try path(container, ""), query: query).within(slowCall)
     do {
       _ = try await calls.call(call)
-    } catch where error.code == .notFound {
+    } catch  where error.code == .notFound {
       return
     }
   }
@@ -95,7 +95,7 @@ extension EngineClient {
   private func killForPodman(_ container: String) async throws(EngineError) {
     do {
       try await kill(container, signal: "KILL")
-    } catch where error.code == .conflict || error.code == .notFound {
+    } catch  where error.code == .conflict || error.code == .notFound {
       return
     }
   }

@@ -163,4 +163,6 @@ struct EngineID: Decodable {
   }
 }
 
-func withoutSlash(_ name: String) -> String { name.hasPrefix("/") ? String(name.dropFirst()) : name }
+func withoutSlash(_ name: String) -> String {
+  name.hasPrefix("/") ? String(name.dropFirst()) : name
+}

@@ -15,7 +15,9 @@ struct CreateRequest: Encodable {
   /// Never inherited once an entrypoint is given.
   var command: [String] = []
   var workingDirectory = "/"
-  var environment = ["HOME=/data", "LC_ALL=C", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
+  var environment = [
+    "HOME=/data", "LC_ALL=C", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  ]
   var healthcheck = Healthcheck()
   var stopSignal = "SIGTERM"
   /// Podman's stop kills at once where none is set.
@@ -151,13 +153,15 @@ extension CreateRequest {
     self.labels = labels
     let (network, policy): (String, String)
     switch purpose {
-    case .service: (entrypoint, network, policy) = (specification.entrypoint, specification.network, "always")
+    case .service:
+      (entrypoint, network, policy) = (specification.entrypoint, specification.network, "always")
     case .check(let words): (entrypoint, network, policy) = (words, "none", "no")
     }
     host = HostConfiguration(
       securityOptions: Self.securityOptions(specification.label), networkMode: network,
       tmpfs: Dictionary(
-        specification.tmpfs.map { ($0, Self.tmpfsOptions) }, uniquingKeysWith: { first, _ in first }),
+        specification.tmpfs.map { ($0, Self.tmpfsOptions) }, uniquingKeysWith: { first, _ in first }
+      ),
       binds: try Self.binds(specification.mounts),
       limits: [
         .init(name: "nofile", soft: specification.openFiles, hard: specification.openFiles),
@@ -180,10 +184,13 @@ extension CreateRequest {
     var binds: [String] = []
     for mount in mounts {
       for path in [mount.source, mount.destination]
-      where !path.hasPrefix("/") || path.utf8.contains(where: { $0 == UInt8(ascii: ":") || $0 < 0x20 }) {
+      where !path.hasPrefix("/")
+        || path.utf8.contains(where: { $0 == UInt8(ascii: ":") || $0 < 0x20 })
+      {
         throw EngineError(
           .invalid, operation: "POST /containers/create",
-          message: "\(path) cannot be mounted: it must be absolute, without ':' or control characters")
+          message:
+            "\(path) cannot be mounted: it must be absolute, without ':' or control characters")
       }
       binds.append("\(mount.source):\(mount.destination):\(mount.isReadOnly ? "ro" : "rw")")
     }

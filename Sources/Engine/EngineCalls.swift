@@ -89,7 +89,9 @@ struct EngineCalls: Sendable {
       if stream.isSuccess { return stream }
       var body: [UInt8] = []
       var iterator = stream.makeAsyncIterator()
-      while body.count < Self.errorBodyLimit, let bytes = try await iterator.next() { body += bytes }
+      while body.count < Self.errorBodyLimit, let bytes = try await iterator.next() {
+        body += bytes
+      }
       refusal = HTTPResponse(status: stream.status, headers: stream.headers, body: body)
     } catch {
       throw EngineError(error, operation: call.operation)

@@ -22,7 +22,8 @@ public struct EngineClient: Sendable {
   /// Whether the engine answers, quickly and without looking at anything.
   /// - Throws: `.unreachable`, `.timeout`, or whatever it answers instead.
   public func ping() async throws(EngineError) {
-    _ = try await EngineCalls(http: http, socket: socket).call(EngineCall("GET", "/_ping"))
+    let call = EngineCall("GET", "/_ping").within(.seconds(5))
+    _ = try await EngineCalls(http: http, socket: socket).call(call)
   }
 
   /// The calls under the agreed version.

@@ -69,7 +69,9 @@ public struct EngineDescription: Hashable, Sendable {
   }
 
   private static func isRecentPodman(_ version: String) -> Bool {
-    let numbers = version.split(whereSeparator: { $0 == "." || $0 == "-" }).prefix(2).map { Int($0) }
+    let numbers = version.split(whereSeparator: { $0 == "." || $0 == "-" }).prefix(2).map {
+      Int($0)
+    }
     guard numbers.count == 2, let major = numbers[0], let minor = numbers[1] else { return false }
     return (major, minor) >= (4, 3)
   }

@@ -45,7 +45,7 @@ public struct EngineEvents: AsyncSequence, Sendable {
       let line: [UInt8]?
       do {
         line = try await lines.next()
-      } catch where error.code == .unreachable {
+      } catch  where error.code == .unreachable {
         return nil
       }
       guard let line else { return nil }
@@ -54,7 +54,8 @@ public struct EngineEvents: AsyncSequence, Sendable {
       } catch {
         throw EngineError(.malformed, operation: operation, message: JSONReader.explain(error))
       }
-    }  }
+    }
+  }
 }
 
 extension EngineClient {

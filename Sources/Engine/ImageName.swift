@@ -13,7 +13,8 @@ public enum ImageName {
     if let at = reference.firstIndex(of: "@") {
       return (String(reference[..<at]), String(reference[reference.index(after: at)...]))
     }
-    let last = reference.lastIndex(of: "/").map { reference.index(after: $0) } ?? reference.startIndex
+    let last =
+      reference.lastIndex(of: "/").map { reference.index(after: $0) } ?? reference.startIndex
     guard let colon = reference[last...].firstIndex(of: ":") else { return (reference, "latest") }
     return (String(reference[..<colon]), String(reference[reference.index(after: colon)...]))
   }

@@ -44,7 +44,7 @@ extension EngineClient {
     let call = EngineCall("GET", "/images/\(percentEncoded(reference))/json")
     do {
       return try await calls.decode(ImageDetailsWire.self, call).details
-    } catch where error.code == .notFound {
+    } catch  where error.code == .notFound {
       return nil
     }
   }
@@ -64,7 +64,7 @@ extension EngineClient {
     do {
       _ = try await calls.call(
         EngineCall("DELETE", "/images/\(percentEncoded(reference))").within(.seconds(120)))
-    } catch where error.code == .notFound {
+    } catch  where error.code == .notFound {
       return
     }
   }

@@ -33,7 +33,8 @@ struct JSONLines {
       searched = buffer.count
       guard searched <= Self.lineLimit else {
         throw EngineError(
-          .malformed, operation: operation, message: "a line is longer than \(Self.lineLimit) bytes")
+          .malformed, operation: operation, message: "a line is longer than \(Self.lineLimit) bytes"
+        )
       }
       guard !hasEnded else {
         defer {

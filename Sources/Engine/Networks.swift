@@ -6,37 +6,34 @@ extension EngineClient {
   public func network(
     _ name: String, agent: AgentID
   ) async throws(EngineError) -> NetworkObservation? {
-    let call = EngineCall("GET", "/networks/\(percentEncoded(name))")
-    let wire: NetworkWire
-    do {
-      wire = try await calls.decode(NetworkWire.self, call)
-    } catch where error.code == .notFound {
-      return nil
-    }
-    // Engines also take the beginning of an identifier.
-    guard wire.name == name else { return nil }
-    guard let gateway = wire.gateway else {
-      throw EngineError(.malformed, operation: call.operation, message: "it has no gateway")
-    }
-    return NetworkObservation(
-      name: wire.name, gateway: gateway, isOurs: wire.labels?[ContainerLabelKey.agent] == agent.text)
+    try await look(name)?.observation(agent)
   }
 
   /// Makes the network if it is missing: a bridge whose containers cannot reach each other on Docker, one that is
-  /// isolated from other networks on Podman, where each instance has its own.
-  /// - Throws: `.conflict` if there is one of this name that is not ours.
+  /// isolated from other networks on Podman, where each instance has its own. One of ours that is open (Podman's
+  /// service can forget the option) is made anew.
+  /// - Throws: `.conflict` if there is one of this name that is not ours, or an open one that is in use.
   public func ensureNetwork(
     _ name: String, agent: AgentID
   ) async throws(EngineError) -> NetworkObservation {
-    if let found = try await network(name, agent: agent) { return try ours(found) }
+    if let found = try await look(name) {
+      let observation = try ours(found.observation(agent))
+      if found.isShut { return observation }
+      try await removeNetwork(name, agent: agent)
+    }
     do {
-      if isPodman { try await createIsolated(name, agent) } else { try await createBridge(name, agent) }
-    } catch where error.code == .conflict {
+      if isPodman {
+        try await createIsolated(name, agent)
+      } else {
+        try await createBridge(name, agent)
+      }
+    } catch  where error.code == .conflict {
       // Somebody was faster; whose it is shows below.
     }
     guard let made = try await network(name, agent: agent) else {
       throw EngineError(
-        .malformed, operation: "GET /networks/\(name)", message: "it is not there after it was made")
+        .malformed, operation: "GET /networks/\(name)", message: "it is not there after it was made"
+      )
     }
     return try ours(made)
   }
@@ -49,17 +46,36 @@ extension EngineClient {
     do {
       _ = try await calls.call(
         EngineCall("DELETE", "/networks/\(percentEncoded(name))").within(.seconds(60)))
-    } catch where error.code == .notFound {
+    } catch  where error.code == .notFound {
       return
     }
   }
 
   /// The names of all networks that bear the agent's label.
   public func networkNames(of agent: AgentID) async throws(EngineError) -> [String] {
-    let filter = try filters(["label": ["\(ContainerLabelKey.agent)=\(agent)"]])
-    let call = EngineCall("GET", "/networks", query: [("filters", filter)])
-      .answering(upTo: networkListLimit)
+    let query = [
+      ("filters", try filters(["label": ["\(ContainerLabelKey.agent)=\(agent)"]]))
+    ]
+    if isPodman {
+      let call = EngineCall("GET", "/networks/json", query: query).answering(upTo: networkListLimit)
+      return try await libpod.decode([LibpodNetworkWire].self, call).map(\.name).sorted()
+    }
+    let call = EngineCall("GET", "/networks", query: query).answering(upTo: networkListLimit)
     return try await calls.decode([NetworkWire].self, call).map(\.name).sorted()
+  }
+
+  private func look(_ name: String) async throws(EngineError) -> FoundNetwork? {
+    let path = "/networks/\(percentEncoded(name))"
+    do {
+      let found =
+        isPodman
+        ? try await libpod.decode(LibpodNetworkWire.self, EngineCall("GET", path + "/json")).found
+        : try await calls.decode(NetworkWire.self, EngineCall("GET", path)).found
+      // Engines also take the beginning of an identifier.
+      return found.name == name ? found : nil
+    } catch  where error.code == .notFound {
+      return nil
+    }
   }
 
   private func ours(_ network: NetworkObservation) throws(EngineError) -> NetworkObservation {
@@ -71,19 +87,43 @@ extension EngineClient {
     return network
   }
 
+  /// Podman's own API. Its compatible one does not know `isolate`, and, worse, looking at a network by it makes the
+  /// running service forget the option (4.3.1): the next container in the network starts unisolated.
+  private var libpod: EngineCalls {
+    EngineCalls(http: http, socket: socket, prefix: "/v4.0.0/libpod")
+  }
+
   private func createBridge(_ name: String, _ agent: AgentID) async throws(EngineError) {
     let wire = NewBridge(
       name: name, labels: [ContainerLabelKey.agent: agent.text],
-      options: ["com.docker.network.bridge.enable_icc": "false"])
+      options: [isolationOption: "false"])
     _ = try await calls.call(EngineCall("POST", "/networks/create").sending(json: wire))
   }
 
-  /// By libpod's own call: the compatible one of 4.3 says that it does not know `isolate` and makes an open network.
   private func createIsolated(_ name: String, _ agent: AgentID) async throws(EngineError) {
     let wire = NewIsolated(
       name: name, labels: [ContainerLabelKey.agent: agent.text], options: ["isolate": "true"])
-    let libpod = EngineCalls(http: http, socket: socket, prefix: "/v4.0.0/libpod")
     _ = try await libpod.call(EngineCall("POST", "/networks/create").sending(json: wire))
+  }
+}
+
+/// A network, whichever API told of it.
+private struct FoundNetwork {
+  var name: String
+  var gateways: [String]
+  var labels: [String: String]
+  /// The option that keeps containers apart is set.
+  var isShut: Bool
+
+  /// The gateway is the first of IPv4, else the first. Old Dockers write it with the length of the prefix.
+  func observation(_ agent: AgentID) throws(EngineError) -> NetworkObservation {
+    let addresses = gateways.filter { !$0.isEmpty }.map { String($0.prefix { $0 != "/" }) }
+    guard let gateway = addresses.first(where: { !$0.contains(":") }) ?? addresses.first else {
+      throw EngineError(
+        .malformed, operation: "GET /networks/\(name)", message: "the network has no gateway")
+    }
+    return NetworkObservation(
+      name: name, gateway: gateway, isOurs: labels[ContainerLabelKey.agent] == agent.text)
   }
 }
 
@@ -128,17 +168,36 @@ private struct NetworkWire: Decodable {
   var name: String
   var ipam: IPAM
   var labels: [String: String]?
+  var options: [String: String]?
 
   enum CodingKeys: String, CodingKey {
     case name = "Name"
     case ipam = "IPAM"
     case labels = "Labels"
+    case options = "Options"
   }
 
-  /// The first IPv4 gateway, else the first of any kind. Old Dockers write it with the length of the prefix.
-  var gateway: String? {
-    let gateways = (ipam.subnets ?? []).compactMap(\.gateway).filter { !$0.isEmpty }
-      .map { String($0.prefix { $0 != "/" }) }
-    return gateways.first { !$0.contains(":") } ?? gateways.first
+  var found: FoundNetwork {
+    FoundNetwork(
+      name: name, gateways: (ipam.subnets ?? []).compactMap(\.gateway), labels: labels ?? [:],
+      isShut: options?[isolationOption] == "false")
   }
 }
+
+private struct LibpodNetworkWire: Decodable {
+  struct Subnet: Decodable { var gateway: String? }
+
+  var name: String
+  var subnets: [Subnet]?
+  var labels: [String: String]?
+  var options: [String: String]?
+
+  var found: FoundNetwork {
+    FoundNetwork(
+      name: name, gateways: (subnets ?? []).compactMap(\.gateway), labels: labels ?? [:],
+      isShut: options?["isolate"] == "true")
+  }
+}
+
+/// Docker's: traffic between containers of one bridge.
+private let isolationOption = "com.docker.network.bridge.enable_icc"

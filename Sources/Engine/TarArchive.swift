@@ -39,7 +39,8 @@ public struct TarArchive: Sendable {
   ) throws(EngineError) -> [UInt8] {
     guard let (prefix, name) = split(path), size < 1 << 33 else {
       throw EngineError(
-        .invalid, operation: "tar", message: "\(path.prefix(100)): cannot be an entry of an archive")
+        .invalid, operation: "tar", message: "\(path.prefix(100)): cannot be an entry of an archive"
+      )
     }
     var header: [UInt8] = []
     func put(_ bytes: some Sequence<UInt8>, _ width: Int) {

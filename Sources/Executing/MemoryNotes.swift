@@ -147,12 +147,15 @@ extension Memory {
   ) {
     guard case .proven(_, let containerID, let torrc) = effect else { return }
     var instance = instances[specification.instance] ?? InstanceMemory()
+    // Whatever proves the previous one again, the new specification is still the one that failed.
+    let isReturn =
+      instance.failedSpecification.map { $0 != specification.digest } == true
+      && instance.proven?.digest == specification.digest
     instance.proven = specification
     // A proof stands on the container that bears our name; every other one of ours was removed before it.
     instance.containerIDs = [containerID]
     instance.applied = AppliedConfiguration(containerID: containerID, torrc: torrc, services: [:])
-    if position == .main {
-      // The fallback's proof leaves them: the new specification is still the one that failed.
+    if position == .main, !isReturn {
       instance.failures = 0
       instance.retryAt = nil
       instance.failedSpecification = nil

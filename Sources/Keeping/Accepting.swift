@@ -4,61 +4,72 @@ import Journaling
 import KeyStore
 import OnionModel
 
-/// A question to the repository that outlives the patience of one pass.
-final class SourceInquiry: Sendable {
-  enum Answer: Sendable {
-    case look(RevisionSource.Look)
-    case refusal(RevisionRefusal)
-    case trouble(GitError)
-    case failed(String)
+/// What a look at the repository came to, where it brought nothing that acts.
+struct SourceNote: Sendable {
+  /// For people.
+  var message: String
+  /// The source cannot be used, or its commit may not act. Otherwise it is only waited for.
+  var isTrouble: Bool
+
+  static func waiting(_ message: String) -> SourceNote {
+    SourceNote(message: message, isTrouble: false)
   }
-
-  private let bell = Doorbell()
-  private let work: Task<Answer, Never>
-
-  init(_ ask: @escaping @Sendable () async -> Answer, onAnswer: @escaping @Sendable () -> Void) {
-    let bell = bell
-    work = Task {
-      let answer = await ask()
-      bell.ring("answer")
-      onAnswer()
-      return answer
-    }
-  }
-
-  func cancel() { work.cancel() }
-
-  /// The answer, or `nil` if it has not come in time.
-  func answer(within limit: Duration?) async -> Answer? {
-    guard let limit else { return await work.value }
-    guard await bell.wait(upTo: limit).contains("answer") else { return nil }
-    // The next call must find it, too.
-    bell.ring("answer")
-    return await work.value
+  static func trouble(_ message: String) -> SourceNote {
+    SourceNote(message: message, isTrouble: true)
   }
 }
 
 extension Keeper {
   /// Looks at the repository and accepts what may act. Trouble is told, and never stops the pass.
-  /// - Returns: why nothing newer acts, for people; `nil` if all is well.
-  func followSource(asks: Bool, patience: Duration?) async throws -> String? {
+  /// - Parameters:
+  ///   - asks: whether a new question is put; one that is still open is followed anyway.
+  ///   - isUrgent: somebody has just said that there is news: an answer to an older question does not do.
+  ///   - patience: how long to wait for the answer; `nil`: until it comes.
+  /// - Returns: why nothing newer acts; `nil` if all is well, or nobody asked.
+  func followSource(asks: Bool, isUrgent: Bool, patience: Duration?) async throws -> SourceNote? {
+    if let wrong = try await clockComplaint() { return .trouble(wrong) }
+    if inquiry != nil, isUrgent { mustAskAgain = true }
     if inquiry == nil {
-      guard asks else { return nil }
-      let now = wallTime()
-      let memory = try await journal.memory(agent: agent, now: now)
+      guard asks, !isStopping else { return nil }
+      mustAskAgain = false
       do {
-        let question = try await question(try await journal.acceptedRevision(), memory, now)
-        set(inquiry: SourceInquiry({ [self] in await answer(question) }, onAnswer: onAnswer))
+        let question = try await question(wallTime())
+        set(
+          inquiry: SourceInquiry({ [self] in await answer(question) }, onLateAnswer: onLateAnswer))
       } catch let error as KeyStoreError {
         log("anchor: \(error)")
-        return "no revision is accepted while the anchor cannot be read: \(error)"
+        return .trouble("no revision is accepted while the anchor cannot be read: \(error)")
       }
     }
     guard let answer = await inquiry?.answer(within: patience) else {
-      return "the repository has not answered yet"
+      return .waiting("the repository has not answered yet")
     }
     set(inquiry: nil)
-    return try await take(answer)
+    let note = try await take(answer)
+    guard mustAskAgain else { return note }
+    return try await followSource(asks: true, isUrgent: false, patience: patience)
+  }
+
+  /// A clock that cannot be believed judges no signature: said once, and nothing is accepted meanwhile.
+  private func clockComplaint() async throws(JournalError) -> String? {
+    let now = wallTime()
+    if latestRow == nil {
+      let times = try await journal.latestEvents(limit: Self.rowsForClock).map(\.event.time)
+      latestRow = (times + [try await journal.acceptedRevision()?.acceptedAt].compactMap { $0 })
+        .max { $0.milliseconds < $1.milliseconds }
+    }
+    guard let complaint = clock.complaint(now, latest: latestRow) else {
+      latestRow = now
+      try await journal.clear(key: "clock")
+      return nil
+    }
+    let isNew = try await journal.raise(
+      key: "clock", fingerprint: "wrong",
+      event: Event(
+        kind: .clockWrong, subject: "host", time: now,
+        data: EventData(host: configuration.host, error: complaint, message: complaint)))
+    if isNew { log(complaint) }
+    return complaint
   }
 
   private func answer(_ question: RevisionSource.Question) async -> SourceInquiry.Answer {
@@ -73,45 +84,45 @@ extension Keeper {
     }
   }
 
-  private func take(_ answer: SourceInquiry.Answer) async throws -> String? {
+  private func take(_ answer: SourceInquiry.Answer) async throws -> SourceNote? {
     let now = wallTime()
     switch answer {
     case .trouble(let error):
-      if error.code == .cancelled { return "the fetch was cancelled" }
+      if error.code == .cancelled { return .waiting("the fetch was cancelled") }
       if try await notices.reportSource((error.code.rawValue, error.description), at: now) {
         log("source: \(error)")
       }
-      return error.description
+      return .trouble(error.description)
     case .failed(let message):
       log("source: \(message)")
-      return message
+      return .trouble(message)
     case .refusal(let refusal):
       _ = try await notices.reportSource(nil, at: now)
       try await refuse(refusal, at: now)
-      return refusal.reason
+      return .trouble(refusal.reason)
     case .look(let look):
       _ = try await notices.reportSource(nil, at: now)
       return try await judge(look, now)
     }
   }
 
-  private func judge(_ look: RevisionSource.Look, _ now: Timestamp) async throws -> String? {
+  private func judge(_ look: RevisionSource.Look, _ now: Timestamp) async throws -> SourceNote? {
     switch look {
     case .unchanged: return nil
-    case .soaking(let commit): return "\(commit.short) waits for its soak time"
-    case .refused(let refusal): return refusal.reason
+    case .soaking(let commit): return .waiting("\(commit.short) waits for its soak time")
+    case .refused(let refusal): return .trouble(refusal.reason)
     case .candidate(let candidate):
       let files = RepositoryFiles(candidate.listing)
       if let reason = reader.refusal(of: files) {
         try await refuse(RevisionRefusal(commit: candidate.commit, reason: reason), at: now)
-        return reason
+        return .trouble(reason)
       }
       do {
         try await accept(candidate, files, now)
       } catch let error as KeyStoreError {
         log("anchor: \(error)")
-        return
-          "\(candidate.commit.short) is not accepted, since its anchor cannot be kept: \(error)"
+        return .trouble(
+          "\(candidate.commit.short) is not accepted, since its anchor cannot be kept: \(error)")
       }
       return nil
     }
@@ -135,11 +146,15 @@ extension Keeper {
   private func accept(
     _ candidate: RevisionSource.Candidate, _ files: RepositoryFiles, _ now: Timestamp
   ) async throws {
+    // A crash may have kept the last revision's definitions from being noted as good; after this one it is too late.
+    _ = try await desiredState()
     try await keys.writeAnchor(
       Anchor(commit: candidate.commit, source: configuration.sourceDigest))
-    let revision = revision(candidate, try await journal.acceptedRevision()?.commit, now)
+    let before = try await journal.acceptedRevision()
+    // Only the anchor was behind (a restored key folder): nothing new acts, and what was announced stays announced.
+    if before?.commit == candidate.commit { return }
     try await journal.accept(
-      revision, files: files.accepted,
+      revision(candidate, before?.commit, now), files: files.accepted,
       events: [
         Event(
           kind: .revisionAccepted, subject: "host", time: now,
@@ -147,12 +162,7 @@ extension Keeper {
             host: configuration.host, revision: candidate.commit, outcome: "accepted",
             message: describe(candidate.authentication)))
       ])
-    let memory = try await journal.memory(agent: agent, now: now)
-    if memory.approvals.contains(where: {
-      $0.kind == .rewind && $0.revision == candidate.commit
-    }) {
-      _ = try await journal.useApproval(.rewind, candidate.commit, at: now)
-    }
+    _ = try await journal.useApproval(.rewind, candidate.commit, at: now)
     log("revision \(candidate.commit.short) is accepted: \(describe(candidate.authentication))")
   }
 
@@ -163,9 +173,9 @@ extension Keeper {
     }
   }
 
-  private func question(
-    _ accepted: AcceptedRevision?, _ memory: Memory, _ now: Timestamp
-  ) async throws -> RevisionSource.Question {
+  private func question(_ now: Timestamp) async throws -> RevisionSource.Question {
+    let accepted = try await journal.acceptedRevision()
+    let memory = try await journal.memory(agent: agent, now: now)
     var anchors: Set<CommitID> = []
     if let accepted { anchors.insert(accepted.commit) }
     switch await keys.anchor() {
@@ -175,8 +185,8 @@ extension Keeper {
     }
     return RevisionSource.Question(
       accepted: accepted?.commit, anchors: anchors,
-      rewind: memory.approvals.first { $0.kind == .rewind }?.revision, soak: configuration.soak,
-      now: now)
+      rewinds: Set(memory.approvals.filter { $0.kind == .rewind }.map(\.revision)),
+      soak: configuration.soak, now: now)
   }
 
   private func ask(_ question: RevisionSource.Question) async throws -> RevisionSource.Look {
@@ -218,27 +228,48 @@ extension Keeper {
 
   /// What the next pass would want: the accepted revision, or a trusted descendant that it would accept.
   /// Accepts, refuses and tells nothing.
-  func preview(isOffline: Bool) async throws -> (Desired, [Diagnostic], String?, Bool) {
+  func preview(isOffline: Bool) async throws -> SourcePreview {
     let (accepted, diagnostics) = try await desiredState(isReadOnly: true)
-    if isOffline { return (accepted, diagnostics, nil, false) }
+    var preview = SourcePreview(desired: accepted, diagnostics: diagnostics)
+    if isOffline { return preview }
     let now = wallTime()
-    let memory = try await journal.memory(agent: agent, now: now)
-    let question = try await question(try await journal.acceptedRevision(), memory, now)
+    let question: RevisionSource.Question
+    do {
+      question = try await self.question(now)
+    } catch let error as KeyStoreError {
+      preview.note = .trouble("the anchor cannot be read: \(error)")
+      return preview
+    }
     switch await answer(question) {
-    case .look(.unchanged): return (accepted, diagnostics, nil, false)
+    case .look(.unchanged): break
     case .look(.soaking(let commit)):
-      return (accepted, diagnostics, "\(commit.short) waits for its soak time", false)
+      preview.note = .waiting("\(commit.short) waits for its soak time")
     case .look(.refused(let refusal)), .refusal(let refusal):
-      return (accepted, diagnostics, refusal.reason, false)
-    case .trouble(let error): return (accepted, diagnostics, error.description, false)
-    case .failed(let message): return (accepted, diagnostics, message, false)
+      preview.note = .trouble(refusal.reason)
+    case .trouble(let error): preview.note = .trouble(error.description)
+    case .failed(let message): preview.note = .trouble(message)
     case .look(.candidate(let candidate)):
       let files = RepositoryFiles(candidate.listing)
-      if let reason = reader.refusal(of: files) { return (accepted, diagnostics, reason, false) }
-      let revision = revision(candidate, try await journal.acceptedRevision()?.commit, now)
+      if let reason = reader.refusal(of: files) {
+        preview.note = .trouble(reason)
+        break
+      }
+      if candidate.commit == question.accepted { break }
       let result = reader.read(
-        revision, files, lastGood: try await journal.lastGood(), configuration)
-      return (result.desired, result.diagnostics, nil, true)
+        revision(candidate, question.accepted, now), files, lastGood: try await journal.lastGood(),
+        configuration)
+      preview = SourcePreview(
+        desired: result.desired, diagnostics: result.diagnostics, isCandidate: true)
     }
+    return preview
   }
+}
+
+/// What a pass would work towards.
+struct SourcePreview: Sendable {
+  var desired: Desired
+  var diagnostics: [Diagnostic]
+  var note: SourceNote?
+  /// It is for a commit that is not accepted yet.
+  var isCandidate = false
 }

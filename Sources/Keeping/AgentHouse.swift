@@ -13,6 +13,7 @@ public struct AgentHouse: Sendable {
   public let keeper: Keeper
   let world: LiveWorld
   let http: HTTPClient
+  let log: @Sendable (String) -> Void
   /// Held for as long as this value lives.
   private let locks: [RootLock]
 
@@ -23,16 +24,19 @@ public struct AgentHouse: Sendable {
   ) async throws -> AgentHouse {
     let agent = try identity(configuration)
     let locks = [
-      try KeyRoot.lock(configuration.layout.keys), try KeyRoot.lock(configuration.layout.state),
+      try await lock(configuration.layout.keys), try await lock(configuration.layout.state),
     ]
     let keys = KeyRoot(path: configuration.layout.keys, id: agent)
     let swept = try await keys.sweep()
-    if swept > 0 { log("\(swept) unfinished files of an interrupted agent were removed from \(keys.path)") }
+    if swept > 0 {
+      log("\(swept) unfinished files of an interrupted agent were removed from \(keys.path)")
+    }
     let journal = try await openJournal(configuration, keys: keys)
     try await abandonInterrupted(journal)
     try await journal.forgetRefusals()
     let http = try HTTPClient()
-    let socket = try SetUp.socket(configuration)
+    let memory = try await journal.memory(agent: agent, now: wallTime())
+    let socket = try SetUp.socket(configuration, pinned: memory.engine?.kind)
     let world = LiveWorld(
       layout: configuration.layout, agent: agent, socket: socket, keys: keys, http: http, log: log)
     let keeper = Keeper(
@@ -40,7 +44,26 @@ public struct AgentHouse: Sendable {
       log: log)
     return AgentHouse(
       configuration: configuration, agent: agent, journal: journal, keeper: keeper, world: world,
-      http: http, locks: locks)
+      http: http, log: log, locks: locks)
+  }
+
+  /// `status` holds a lock for an instant to see whether it is free: that is no other agent, so a held one is tried
+  /// again for half a second.
+  private static func lock(_ path: String) async throws -> RootLock {
+    for _ in 0..<10 {
+      if let lock = try freeLock(path) { return lock }
+      try await Task.sleep(for: .milliseconds(50))
+    }
+    return try KeyRoot.lock(path)
+  }
+
+  private static func freeLock(_ path: String) throws(KeyStoreError) -> RootLock? {
+    do {
+      return try KeyRoot.lock(path)
+    } catch {
+      guard error.code == .rootBusy else { throw error }
+      return nil
+    }
   }
 
   /// The id that both roots bear.
@@ -75,8 +98,11 @@ public struct AgentHouse: Sendable {
   {
     let journal = try await Journal(path: "\(configuration.layout.state)/\(Journal.fileName)")
     if try await journal.isUnsettled() {
-      guard case .present(let pins) = await keys.pins() else {
-        throw KeepingError("the pins under \(keys.path) cannot be read; nothing was touched")
+      let pins: [ServiceName: OnionAddress]
+      switch await keys.pins() {
+      case .present(let found): pins = found
+      case .absent: pins = [:]
+      case .unknown(let reason): throw KeepingError("\(reason); nothing was touched")
       }
       try await journal.settle(isRebuilt: !pins.isEmpty)
     }
@@ -92,26 +118,22 @@ public struct AgentHouse: Sendable {
     }
   }
 
-  /// Stops and removes what is ours in the engine: containers, then networks. Keys, state and images stay.
-  /// - Returns: what was removed, a line each.
-  public func down() async throws -> [String] {
-    var removed: [String] = []
-    let engine = try await world.engine()
-    for container in try await engine.containers(of: agent) {
-      try await engine.stop(container.id, timeout: 33)
-      try await engine.remove(container.id, force: true)
-      removed.append("container \(container.name)")
+  /// One pass, and what it has to tell to its receivers, as far as they take it at once.
+  public func apply() async throws -> PassReport {
+    try await reporting { try await keeper.pass(trigger: "apply", patience: nil) }
+  }
+
+  /// Runs `body` with the webhooks' workers beside it.
+  func reporting<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
+    let reports = Reports(self, log: log)
+    try await reports.start(configuration.webhooks)
+    do {
+      let value = try await body()
+      await reports.finish()
+      return value
+    } catch {
+      await reports.finish()
+      throw error
     }
-    for network in try await engine.networkNames(of: agent) {
-      try await engine.removeNetwork(network, agent: agent)
-      removed.append("network \(network)")
-    }
-    var memory = try await journal.memory(agent: agent, now: wallTime())
-    for instance in memory.instances.keys {
-      memory.instances[instance]?.containerIDs = []
-      memory.instances[instance]?.applied = nil
-    }
-    try await journal.store(memory, at: wallTime())
-    return removed
   }
 }

@@ -1,3 +1,4 @@
+import Descriptors
 import Engine
 import Journaling
 import OnionModel
@@ -14,30 +15,36 @@ public struct AgentLoop: Sendable {
   /// After SIGTERM the running step has this long.
   static let stopLimit: Duration = .seconds(10)
   static let heartbeatSeconds = 3600.0
+  /// Between passes while something failed or is backed off.
+  static let retryPause: Duration = .seconds(5)
+
+  /// While the journal cannot be written (a full disk), this long between tries.
+  static let journalPause: Duration = .seconds(15)
 
   private let house: AgentHouse
   private let log: @Sendable (String) -> Void
   private let doorbell = Doorbell()
   private let stopping = Flag()
   private let reports: Reports
-  private let hostFile: HostFile
+  private let hostFile: HostFileWatch
 
   public init(_ house: AgentHouse, log: @escaping @Sendable (String) -> Void) {
     self.house = house
     self.log = log
-    hostFile = HostFile(path: house.configuration.file)
+    hostFile = HostFileWatch(HostFile(path: house.configuration.file))
     reports = Reports(house, log: log)
   }
 
   /// Runs until SIGTERM or SIGINT.
-  /// - Throws: `JournalError` if the journal cannot be used: without it nothing may be done.
+  /// - Throws: `JournalError` if the journal is damaged or gone: without it nothing may be done. A full or busy disk is
+  ///   waited for.
   public func run() async throws {
     try await reports.start(house.configuration.webhooks)
     let doorbell = doorbell
     await house.keeper.tell { doorbell.ring("source") }
     try await tell(.agentStarted, "agent \(house.agent) started")
     let passes = Task { try await passLoop() }
-    try await withThrowingTaskGroup(of: Void.self) { group in
+    await withTaskGroup(of: Void.self) { group in
       group.addTask { await followEvents() }
       group.addTask { await followSignals() }
       group.addTask {
@@ -45,16 +52,29 @@ public struct AgentLoop: Sendable {
         do { try await Task.sleep(for: Self.stopLimit) } catch { return }
         passes.cancel()
       }
-      defer { group.cancelAll() }
-      try await withTaskCancellationHandler {
-        try await passes.value
+      await withTaskCancellationHandler {
+        _ = await passes.result
       } onCancel: {
         passes.cancel()
       }
+      group.cancelAll()
     }
-    try await tell(.agentStopped, "agent \(house.agent) stopped")
+    // The last words, even if the journal takes no more: then why it does not is what is thrown.
+    let end = await passes.result
+    var failure: (any Error)?
+    if case .failure(let error) = end { failure = error }
+    do {
+      try await tell(.agentStopped, "agent \(house.agent) stopped")
+    } catch {
+      failure = failure ?? error
+    }
     await reports.finish()
-    try await house.journal.close()
+    do {
+      try await house.journal.close()
+    } catch {
+      failure = failure ?? error
+    }
+    if let failure { throw failure }
   }
 
   private func followSignals() async {
@@ -66,45 +86,58 @@ public struct AgentLoop: Sendable {
       log("\(signal): no new step begins")
       stopping.raise()
       house.keeper.stop()
+      house.world.stop()
       doorbell.ring("stop")
       return
     }
   }
 
   private func passLoop() async throws {
-    var trigger = "start"
+    var agenda = Agenda(interval: .seconds(await house.keeper.interval))
     var settlingUntil = ContinuousClock.now.advanced(by: Self.settlingLimit)
     var heartbeat = wallTime()
-    while !stopping.isRaised {
+    var reasons = ["start"]
+    var trouble: JournalError?
+    while !stopping.isRaised, !Task.isCancelled {
       await rereadHostFile()
-      let report = try await house.keeper.pass(trigger: trigger)
-      if stopping.isRaised { return }
-      if !report.outcomes.isEmpty {
-        settlingUntil = ContinuousClock.now.advanced(by: Self.settlingLimit)
+      var pause = Self.journalPause
+      do {
+        agenda.interval = .seconds(await house.keeper.interval)
+        let report = try await house.keeper.pass(
+          trigger: agenda.trigger(of: reasons), asks: agenda.asks(reasons, at: .now))
+        if trouble != nil { log("the journal can be written again") }
+        trouble = nil
+        if stopping.isRaised { return }
+        if !report.outcomes.isEmpty {
+          settlingUntil = ContinuousClock.now.advanced(by: Self.settlingLimit)
+        }
+        let now = wallTime()
+        if now.since(heartbeat) >= Self.heartbeatSeconds {
+          heartbeat = now
+          try await tell(.agentHeartbeat, "\(report.desired.services.count) services kept")
+        }
+        pause = try await shortened(
+          agenda.pause(at: .now), after: report, settlingUntil: settlingUntil)
+      } catch let error as JournalError where error.mayPass {
+        if trouble != error { log("nothing is done until this is mended: \(error)") }
+        trouble = error
       }
-      let now = wallTime()
-      if now.since(heartbeat) >= Self.heartbeatSeconds {
-        heartbeat = now
-        try await tell(.agentHeartbeat, "\(report.desired.services.count) services kept")
-      }
-      let pause = try await pause(after: report, settlingUntil: settlingUntil)
-      trigger = await doorbell.wait(upTo: pause).first ?? "interval"
+      reasons = await doorbell.wait(upTo: pause)
     }
   }
 
-  /// The interval with its jitter; shorter while something is on its way or is tried again.
-  private func pause(
-    after report: PassReport, settlingUntil: ContinuousClock.Instant
+  /// Shorter while something is on its way or is tried again. The repository is asked no more often for it.
+  private func shortened(
+    _ pause: Duration, after report: PassReport, settlingUntil: ContinuousClock.Instant
   ) async throws -> Duration {
-    let interval = await house.keeper.interval * Double.random(in: 0.9...1.1)
-    var seconds = interval
+    var pause = pause
     if ContinuousClock.now < settlingUntil, try await isSettling() {
-      seconds = min(seconds, 2)
+      pause = min(pause, Self.settlingPause)
     }
     if report.plan.waiting.contains(where: { $0.kind == .backoff }) || report.hasFailed {
-      seconds = min(seconds, 5)
+      pause = min(pause, Self.retryPause)
     }
-    return .seconds(seconds)
+    return pause
   }
 
   private func isSettling() async throws -> Bool {
@@ -116,7 +149,7 @@ public struct AgentLoop: Sendable {
     }
   }
 
-  /// An engine event ends the wait at once. The stream's end means only that it must be opened again.
+  /// An engine event ends the wait at once. The stream's end means that the engine was away: another one may answer now.
   private func followEvents() async {
     while !Task.isCancelled {
       do {
@@ -125,9 +158,11 @@ public struct AgentLoop: Sendable {
           await house.world.look.distrust(event.containerID)
           doorbell.ring("event")
         }
+        doorbell.ring("event")
       } catch {
-        await house.world.forgetEngine()
+        // The next pass says what is wrong with it.
       }
+      await house.world.forgetEngine()
       do { try await Task.sleep(for: .seconds(1)) } catch { return }
     }
   }
@@ -136,16 +171,17 @@ public struct AgentLoop: Sendable {
   private func rereadHostFile() async {
     let moved: HostConfiguration
     do throws(HostFileError) {
-      moved = try hostFile.read()
+      moved = try await hostFile.read()
     } catch {
       await note(error)
       return
     }
     await note(nil)
     do {
-      if await house.keeper.adopt(moved) { try await reports.start(moved.webhooks) }
+      try await house.keeper.adopt(moved)
+      try await reports.start(moved.webhooks)
     } catch {
-      log("webhooks: \(error)")
+      log("\(error)")
     }
   }
 
@@ -161,7 +197,7 @@ public struct AgentLoop: Sendable {
         event: Event(
           kind: .configInvalid, subject: "host", time: wallTime(),
           data: EventData(
-            host: house.configuration.host, error: String(text.prefix(2000)),
+            host: await house.keeper.configuration.host, error: String(text.prefix(2000)),
             message: "the host file is invalid; the last good one stays in force")))
       if isNew { log("the host file is invalid, the last good one stays in force:\n\(text)") }
     } catch {
@@ -173,8 +209,56 @@ public struct AgentLoop: Sendable {
     try await house.journal.record([
       Event(
         kind: kind, subject: "host", time: wallTime(),
-        data: EventData(host: house.configuration.host, message: message))
+        data: EventData(host: await house.keeper.configuration.host, message: message))
     ])
+  }
+}
+
+/// When the repository is asked: once an interval, or at once where somebody says so. Passes for drift come more often.
+struct Agenda: Sendable {
+  var interval: Duration
+  private var nextQuestion: ContinuousClock.Instant?
+
+  init(interval: Duration) { self.interval = interval }
+
+  /// For the journal: what a person did comes first, then what moved, then the time.
+  func trigger(of reasons: [String]) -> String {
+    ["start", "signal", "event", "source"].first(where: reasons.contains) ?? "interval"
+  }
+
+  /// Whether this pass asks; the next question is then due an interval later, give or take a tenth.
+  mutating func asks(_ reasons: [String], at now: ContinuousClock.Instant) -> Bool {
+    let isDue = nextQuestion.map { $0 <= now } ?? true
+    guard isDue || reasons.contains("signal") || reasons.contains("start") else { return false }
+    nextQuestion = now.advanced(by: interval * Double.random(in: 0.9...1.1))
+    return true
+  }
+
+  /// Until the next question; an interval that was shortened meanwhile counts at once.
+  func pause(at now: ContinuousClock.Instant) -> Duration {
+    guard let nextQuestion else { return .zero }
+    return min(max(.zero, now.duration(to: nextQuestion)), interval * 1.1)
+  }
+}
+
+/// Reads the host file on a queue of its own: its disk may be slow.
+private actor HostFileWatch {
+  private let file: HostFile
+  private let executor = QueueExecutor(label: "onionkeeper.hostfile")
+  nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+  init(_ file: HostFile) { self.file = file }
+
+  func read() throws(HostFileError) -> HostConfiguration { try file.read() }
+}
+
+extension JournalError {
+  /// It may be mended while the agent waits: room made on a disk, a mount made writable again.
+  var mayPass: Bool {
+    switch code {
+    case .full, .busy, .readOnly, .failed: true
+    case .notThere, .notAJournal, .corrupt, .newerSchema, .badRow, .unknown: false
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import Descriptors
 import Engine
 import OnionModel
 import TorRuntime
@@ -10,8 +11,9 @@ import TorRuntime
 actor ContainerLook {
   /// What one look found.
   struct Sight: Sendable {
+    /// Ours, and whatever bears one of our names.
     var containers: [ContainerObservation]
-    /// Running containers of others that reach a key directory, by directory.
+    /// All of the engine's.
     var summaries: [ContainerSummary]
   }
 
@@ -21,15 +23,37 @@ actor ContainerLook {
     var startTime: UInt64?
   }
 
+  /// What an inspect came to.
+  private enum Inspection: Sendable {
+    case seen(ContainerDetails)
+    /// The engine says that it is not there (any more).
+    case gone
+    /// It may be there: the engine could not say what it is.
+    case failed(EngineError)
+  }
+
+  /// An inspect is mostly waiting.
+  private static let inspectionsAtOnce = 8
+
   private let processes = ProcessReader()
+  private let executor: QueueExecutor
+  nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
   private var known: [String: Known] = [:]
   private var stale: Set<String> = []
   private var turn = 0
 
+  /// - Parameter executor: procfs is read on it.
+  init(executor: QueueExecutor) { self.executor = executor }
+
   /// The next look inspects it again, whatever the list says.
   func distrust(_ container: String) { stale.insert(container) }
 
-  /// One list call, and inspects of what moved.
+  /// The proof of a process, read on the executor.
+  func proof(of pid: Int) -> Observation<ProcessProof> { processes.proof(of: pid) }
+
+  /// One list call, and inspects of what moved. A container that cannot be inspected is unknown, the others are not.
+  /// - Throws: `EngineError` if the engine as a whole does not answer, or its list cannot be read.
   func look(
     _ engine: EngineClient, agent: AgentID, names: Set<String>
   ) async throws(EngineError) -> Sight {
@@ -40,14 +64,30 @@ actor ContainerLook {
     let ids = Set(wanted.map(\.id))
     known = known.filter { ids.contains($0.key) }
     turn = (turn + 1) % 10
-    let due = wanted.enumerated().filter { needsInspection($0.element, at: $0.offset) }.map(
-      \.element)
-    for (id, facts) in try await inspect(due, engine) {
-      known[id] = facts
-      stale.remove(id)
+    let due = wanted.enumerated().filter { needsInspection($0.element, at: $0.offset) }
+      .map(\.element.id)
+    // Before it is asked: an event that comes meanwhile counts for the next look.
+    stale.formIntersection(ids.subtracting(due))
+    var gone: Set<String> = []
+    var reasons: [String: String] = [:]
+    for (id, inspection) in await inspect(due, engine) {
+      switch inspection {
+      case .seen(let details):
+        known[id] = Known(
+          state: details.state, facts: details.facts,
+          startTime: processes.proof(of: details.facts.pid).value?.startTime)
+      case .gone:
+        known[id] = nil
+        gone.insert(id)
+      case .failed(let error):
+        if error.concernsEngine { throw error }
+        known[id] = nil
+        reasons[id] = error.description
+      }
     }
-    var containers: [ContainerObservation] = []
-    for summary in wanted { containers.append(observation(of: summary)) }
+    let containers = wanted.filter { !gone.contains($0.id) }.map {
+      observation(of: $0, trouble: reasons[$0.id])
+    }
     return Sight(containers: containers, summaries: summaries)
   }
 
@@ -59,47 +99,42 @@ actor ContainerLook {
     return proof.startTime != known.startTime
   }
 
-  /// Several at once: an inspect is mostly waiting.
   private func inspect(
-    _ summaries: [ContainerSummary], _ engine: EngineClient
-  ) async throws(EngineError) -> [String: Known] {
-    let results = await withTaskGroup(
-      of: Result<ContainerDetails?, EngineError>.self
-    ) { group in
-      var results: [Result<ContainerDetails?, EngineError>] = []
-      for (index, summary) in summaries.enumerated() {
-        if index >= 8, let result = await group.next() { results.append(result) }
+    _ ids: [String], _ engine: EngineClient
+  ) async -> [(String, Inspection)] {
+    await withTaskGroup(of: (String, Inspection).self) { group in
+      var results: [(String, Inspection)] = []
+      for (index, id) in ids.enumerated() {
+        if index >= Self.inspectionsAtOnce, let result = await group.next() {
+          results.append(result)
+        }
         group.addTask {
           do throws(EngineError) {
-            return .success(try await engine.inspect(summary.id))
+            return (id, try await engine.inspect(id).map { .seen($0) } ?? .gone)
           } catch {
-            return .failure(error)
+            return (id, .failed(error))
           }
         }
       }
       for await result in group { results.append(result) }
       return results
     }
-    var found: [String: Known] = [:]
-    for result in results {
-      guard let details = try result.get() else { continue }
-      found[details.id] = Known(
-        state: details.state, facts: details.facts,
-        startTime: processes.proof(of: details.facts.pid).value?.startTime)
-    }
-    return found
   }
 
-  private func observation(of summary: ContainerSummary) -> ContainerObservation {
+  private func observation(of summary: ContainerSummary, trouble: String?) -> ContainerObservation {
     let known = known[summary.id]
     var proof: Observation<ProcessProof> = .absent
-    if summary.state == .running, let known, known.facts.pid > 0 {
-      proof = processes.proof(of: known.facts.pid)
+    if summary.state == .running {
+      if let known, known.facts.pid > 0 {
+        proof = processes.proof(of: known.facts.pid)
+      } else if let trouble {
+        proof = .unknown(trouble)
+      }
     }
     return ContainerObservation(
       id: summary.id, name: summary.name, labels: summary.labels,
       state: known?.state ?? summary.state,
-      facts: known.map { .present($0.facts) } ?? .unknown("gone before it was inspected"),
+      facts: known.map { .present($0.facts) } ?? .unknown(trouble ?? "it was not inspected"),
       proof: proof)
   }
 }

@@ -15,10 +15,9 @@ struct ContainerWork: Sendable {
   let torOwner: Int
   let folders: InstanceFolders
   let look: ContainerLook
-  let processes = ProcessReader()
 
+  /// The caller has seen the sources of its mounts.
   func create(_ specification: ContainerSpecification) async throws -> StepEffect {
-    try HostFolders.check(specification.mounts)
     if let old = try await engine.inspect(specification.name) {
       // A create that took effect before a crash: the same step again finds its work done.
       if old.state == .created, old.labels[ContainerLabelKey.agent] == agent.text,
@@ -94,9 +93,8 @@ struct ContainerWork: Sendable {
     return container
   }
 
-  /// `tor --verify-config` on the files that are in `etc/` now.
+  /// `tor --verify-config` on the files that are in `etc/` now. The caller has seen the sources of its mounts.
   func verify(_ specification: ContainerSpecification) async throws {
-    try HostFolders.check(specification.mounts)
     let result = try await engine.runOnce(
       specification,
       command: [
@@ -122,8 +120,7 @@ struct ContainerWork: Sendable {
     let end = ContinuousClock.now.advanced(by: limit)
     var pause = Duration.milliseconds(20)
     while true {
-      let verdict = try await examine(specification, options)
-      switch verdict {
+      switch try await patientlyExamine(specification, options) {
       case .proven(let proof, let id):
         await look.distrust(id)
         return .proven(proof, containerID: id, torrc: torrc)
@@ -134,7 +131,7 @@ struct ContainerWork: Sendable {
           throw StepFailure(
             code: "proof.failed",
             message: "\(specification.name) is not proven after \(limit): \(reason)"
-              + (try await lastWords(specification.name)))
+              + (await lastWords(specification.name)))
         }
       }
       try await Task.sleep(for: pause)
@@ -148,19 +145,30 @@ struct ContainerWork: Sendable {
     case never(String)
   }
 
+  /// One call that an engine does not answer is no failed proof.
+  private func patientlyExamine(
+    _ specification: ContainerSpecification, _ options: [String]
+  ) async throws -> Verdict {
+    do {
+      return try await examine(specification, options)
+    } catch let error as EngineError where error.isTransient && error.code != .cancelled {
+      return .notYet(error.description)
+    }
+  }
+
   private func examine(
     _ specification: ContainerSpecification, _ options: [String]
   ) async throws -> Verdict {
     let container = try await own(specification.name)
     guard container.state == .running else {
       if container.facts.exitCode == 78 {
-        return .never("the start guard refused" + (try await lastWords(specification.name)))
+        return .never("the start guard refused" + (await lastWords(specification.name)))
       }
       return .notYet("container is \(container.state), exit code \(container.facts.exitCode)")
     }
     let wrong = specification.deviations(of: container.facts)
     if let first = wrong.first { return .never("the engine made another container: \(first)") }
-    guard case .present(let proof) = processes.proof(of: container.facts.pid) else {
+    guard case .present(let proof) = await look.proof(of: container.facts.pid) else {
       return .notYet("its process is not tor yet")
     }
     if let breach = proof.breaches(user: torOwner, label: specification.label).first {
@@ -179,9 +187,14 @@ struct ContainerWork: Sendable {
     }
   }
 
-  /// What tor said last, and what it most likely means.
-  private func lastWords(_ name: String) async throws -> String {
-    let lines = LogLines.excerpt(try await engine.logs(name, tail: LogLines.kept).lines)
+  /// What tor said last, and what it most likely means; nothing if its log cannot be read.
+  private func lastWords(_ name: String) async -> String {
+    let lines: [String]
+    do {
+      lines = LogLines.excerpt(try await engine.logs(name, tail: LogLines.kept).lines)
+    } catch {
+      return ""
+    }
     if let finding = LogLines.finding(in: lines) { return " (\(finding))" }
     let end = lines.suffix(2).joined(separator: " | ")
     return end.isEmpty ? "" : " (last lines: \(end))"

@@ -3,6 +3,8 @@ import Descriptors
 import Glibc
 
 /// A folder of definitions on this disk, read as the agent reads a commit's tree: bounded, without following links.
+///
+/// Its calls block: it is for a command, not for the agent.
 public struct DefinitionFolder: Sendable {
   /// The same limits as a fetched tree has.
   private static let fileLimit = 256 << 10
@@ -39,7 +41,7 @@ public struct DefinitionFolder: Sendable {
     // A folder here is a stray like any other name: the reader says so.
     if status.kind == .folder { return RepositoryFiles.File(path: path + "/", bytes: []) }
     guard status.kind == .file else {
-      throw KeepingError("\(path) is a \(status.kind.rawValue): only plain files are read")
+      throw KeepingError("\(path) is \(status.kind.rawValue): only plain files are read")
     }
     guard status.size <= Self.fileLimit else {
       return RepositoryFiles.File(

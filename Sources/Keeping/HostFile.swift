@@ -18,6 +18,10 @@ public struct HostFile: Sendable {
   private static let limit = 256 << 10
   /// Lines for a test network: a few authorities and options.
   private static let networkLimit = 64 << 10
+  /// Two webhook secrets are 190 bytes.
+  private static let secretLimit = 4096
+  /// A thousand signers are 100 KiB.
+  private static let signersLimit = 1 << 20
 
   public let path: String
 
@@ -38,7 +42,10 @@ public struct HostFile: Sendable {
   }
 
   /// A file that decides: root's, and nobody else may write it.
-  func readGuarded(_ path: String, limit: Int, what: String) throws(HostFileError) -> [UInt8] {
+  /// - Parameter isSecret: nobody else may read it either.
+  func readGuarded(
+    _ path: String, limit: Int, what: String, isSecret: Bool = false
+  ) throws(HostFileError) -> [UInt8] {
     do {
       let slash = path.lastIndex(of: "/") ?? path.startIndex
       let folder = try Descriptor.folder(
@@ -51,12 +58,26 @@ public struct HostFile: Sendable {
         throw refusal(
           path, "\(what) must be root's and writable by nobody else: chown root:root, chmod go-w")
       }
+      guard !isSecret || status.mode & 0o077 == 0 else {
+        throw refusal(path, "\(what) can be read by others: chmod 600")
+      }
       return try file.read(limit: limit)
     } catch let error as HostFileError {
       throw error
     } catch {
       throw refusal(path, "\(what) cannot be read: \((error as? FileError)?.reason ?? "\(error)")")
     }
+  }
+
+  /// The digest of who may sign: when it moves, what was refused is judged again.
+  func signersDigest(_ path: String) throws(HostFileError) -> String {
+    sha256(try readGuarded(path, limit: Self.signersLimit, what: "the signers file"))
+  }
+
+  /// A secret is read at each use; here only whether it could be.
+  func checkSecret(_ path: String) throws(HostFileError) {
+    _ = try readGuarded(
+      path, limit: Self.secretLimit, what: "the webhook's secret file", isSecret: true)
   }
 
   private func refusal(_ path: String, _ message: String) -> HostFileError {
@@ -78,6 +99,13 @@ private struct HostChecker {
   let file: HostFile
   let digest: String
   var diagnostics: [Diagnostic]
+  private var signers = ""
+
+  init(file: HostFile, digest: String, diagnostics: [Diagnostic]) {
+    self.file = file
+    self.digest = digest
+    self.diagnostics = diagnostics
+  }
 
   private mutating func fail(_ value: FieldValue?, _ path: String, _ message: String) {
     diagnostics.append(
@@ -109,7 +137,7 @@ private struct HostChecker {
     guard let host = value["host"]?.text.flatMap({ HostName($0) }), let source, let trust, let allow
     else { return nil }
     return HostConfiguration(
-      file: file.path, fingerprint: sha256("\(digest)\n\(network.0)"), host: host,
+      file: file.path, fingerprint: sha256("\(digest)\n\(network.0)\n\(signers)"), host: host,
       labels: value["labels"]?.textMap ?? [:], repository: source,
       trust: trust, interval: Double(value["interval"]?.integer ?? 60),
       soak: Double(value["soak"]?.integer ?? 0), engine: readEngine(value["engine"]?["socket"]),
@@ -202,6 +230,13 @@ private struct HostChecker {
       try policy.check(for: source)
     } catch {
       fail(value, "repository.trust", error.message)
+      return policy
+    }
+    guard case .signers(let path) = policy else { return policy }
+    do throws(HostFileError) {
+      signers = try file.signersDigest(path)
+    } catch {
+      fail(value?["signers"], "signers", error.diagnostics.first?.message ?? "cannot be read")
     }
     return policy
   }
@@ -209,6 +244,11 @@ private struct HostChecker {
   private mutating func readWebhook(_ value: FieldValue) -> WebhookEndpoint? {
     guard let url = value["url"]?.text, let secretFile = value["secretFile"]?.text else {
       return nil
+    }
+    do throws(HostFileError) {
+      try file.checkSecret(secretFile)
+    } catch {
+      fail(value["secretFile"], "secretFile", error.diagnostics.first?.message ?? "cannot be read")
     }
     var patterns: [EventPattern] = []
     for event in value["events"]?.list ?? [] {

@@ -17,10 +17,14 @@ public struct PassReport: Sendable {
   public var outcomes: [Outcome]
   /// Why the source could not be used or its commit may not act; the last accepted revision is kept true meanwhile.
   public var sourceTrouble: String?
+  /// What of the source is waited for without trouble: its answer, or a soak time.
+  public var sourceNote: String?
   public var diagnostics: [Diagnostic]
+  /// The promises that the plan would have broken: nothing of it was executed.
+  public var refusal: String?
 
-  /// Something was tried and failed.
-  public var hasFailed: Bool { outcomes.contains(where: \.hasFailed) }
+  /// Something was tried and failed, or refused.
+  public var hasFailed: Bool { refusal != nil || outcomes.contains(where: \.hasFailed) }
 }
 
 /// Runs passes, one at a time: fetch, authenticate, read, accept, observe, plan, audit, execute, prove, report.
@@ -37,14 +41,19 @@ public actor Keeper {
   let agent: AgentID
   let world: LiveWorld
   let keys: KeyRoot
-  let notices: Notices
   let log: @Sendable (String) -> Void
   let mirrorPath: String
   var source: RevisionSource
   var reader = RevisionReader()
   var inquiry: SourceInquiry?
+  /// Somebody asked while an older question was open.
+  var mustAskAgain = false
   /// Told when the repository has answered after the pass went on without it.
-  var onAnswer: @Sendable () -> Void = {}
+  var onLateAnswer: @Sendable () -> Void = {}
+  /// Rows of the journal that the wall clock is held against at the start.
+  static let rowsForClock = 20
+  let clock = WallClock()
+  var latestRow: Timestamp?
   /// Services with client authorization: their addresses are shortened wherever they are told.
   nonisolated let guardedServices = ServiceNames()
   private let stopping = Mutex(false)
@@ -61,22 +70,24 @@ public actor Keeper {
     self.world = world
     self.keys = keys
     self.log = log
-    notices = Notices(journal: journal, host: configuration.host)
     source = RevisionSource(
       mirrorPath: self.mirrorPath, source: configuration.repository, trust: configuration.trust)
   }
+
+  var notices: Notices { Notices(journal: journal, host: configuration.host) }
 
   var redactsAddresses: Bool { configuration.redactsAddresses }
 
   /// Seconds between passes.
   var interval: Double { configuration.interval }
 
-  func tell(onAnswer: @escaping @Sendable () -> Void) { self.onAnswer = onAnswer }
+  func tell(onLateAnswer: @escaping @Sendable () -> Void) { self.onLateAnswer = onLateAnswer }
 
   /// Takes over a host file that moved. Folders, engine and the agent's name stay until the agent starts again.
-  /// - Returns: whether it moved.
-  func adopt(_ moved: HostConfiguration) -> Bool {
-    guard moved.fingerprint != configuration.fingerprint else { return false }
+  func adopt(_ moved: HostConfiguration) async throws(JournalError) {
+    guard moved.fingerprint != configuration.fingerprint else { return }
+    // What was refused under another trust, or in another folder of the repository, is judged again.
+    try await journal.forgetRefusals()
     if moved.layout != configuration.layout || moved.engine != configuration.engine {
       log("directories, engine and agent.name of the host file apply when the agent starts again")
     }
@@ -88,7 +99,6 @@ public actor Keeper {
     source = RevisionSource(
       mirrorPath: mirrorPath, source: moved.repository, trust: moved.trust)
     reader.forget()
-    return true
   }
 
   func set(inquiry moved: SourceInquiry?) {
@@ -103,22 +113,31 @@ public actor Keeper {
     running.withLock { $0?.cancel() }
   }
 
-  private nonisolated var isStopping: Bool { stopping.withLock { $0 } }
+  nonisolated var isStopping: Bool { stopping.withLock { $0 } }
 
   /// One pass.
   /// - Parameters:
-  ///   - trigger: `start`, `interval`, `signal`, `event`, `apply`. An engine's event asks no repository.
+  ///   - trigger: `start`, `interval`, `signal`, `event`, `source`, `apply`: for the journal.
+  ///   - asks: whether the repository is asked anew. Drift alone is no reason to.
   ///   - patience: how long to wait for the repository; `nil`: until it answers or its own deadlines pass.
   /// - Throws: `JournalError`: without a journal nothing is done.
-  public func pass(trigger: String, patience: Duration? = Keeper.patience) async throws
-    -> PassReport
-  {
-    let trouble = try await followSource(asks: trigger != "event", patience: patience)
+  public func pass(
+    trigger: String, asks: Bool = true, patience: Duration? = Keeper.patience
+  ) async throws -> PassReport {
+    let note = try await followSource(
+      asks: asks, isUrgent: trigger == "signal", patience: patience)
     let (desired, diagnostics) = try await desiredState()
     guardedServices.set(desired.services.filter { $0.access.asksForClients }.map(\.name))
     var report = PassReport(
       desired: desired, observed: nil, plan: Plan(revision: desired.revision), outcomes: [],
-      sourceTrouble: trouble, diagnostics: diagnostics)
+      diagnostics: diagnostics)
+    if let note {
+      if note.isTrouble {
+        report.sourceTrouble = note.message
+      } else {
+        report.sourceNote = note.message
+      }
+    }
     var pass: Int64?
     for round in 1...Self.rounds {
       var memory = try await journal.memory(agent: agent, now: wallTime())
@@ -127,11 +146,10 @@ public actor Keeper {
       report.observed = observed
       report.plan = plan(desired, from: observed, knowing: memory)
       let findings = audit(report.plan, desired: desired, observed: observed, memory: memory)
-      guard findings.isEmpty else {
-        try await refuse(findings, desired)
+      report.refusal = try await tell(findings, desired)
+      if report.refusal != nil || report.plan.isEmpty || isStopping || round == Self.rounds {
         break
       }
-      if report.plan.isEmpty || isStopping || round == Self.rounds { break }
       if pass == nil {
         pass = try await journal.beginPass(
           trigger: trigger, revision: desired.revision, at: wallTime())
@@ -153,33 +171,36 @@ public actor Keeper {
   private func settle(_ report: PassReport) async throws(JournalError) {
     let now = wallTime()
     guard let observed = report.observed else { return }
+    let desired = report.desired
     var memory = try await journal.memory(agent: agent, now: now)
-    let retired = report.outcomes.contains {
-      if case .retireKey = $0.step.action { $0.hasSucceeded } else { false }
-    }
-    if retired, let revision = report.desired.revision,
-      memory.approvals.contains(where: { $0.kind == .removals && $0.revision == revision })
-    {
+    // Used up once all is put away: a removal that failed half-way needs no second approval.
+    if report.hasRemoved, report.plan.removals.isEmpty, let revision = desired.revision {
       _ = try await journal.useApproval(.removals, revision, at: now)
-      memory.approvals.removeAll { $0.kind == .removals && $0.revision == revision }
     }
-    if report.plan.settlesIdentity, report.plan.isEmpty,
-      memory.identity != report.desired.identity
-        || memory.previouslyDefined != report.desired.defined
-    {
-      memory.identity = report.desired.identity
-      memory.previouslyDefined = report.desired.defined
-      try await journal.store(memory, at: now)
+    let before = memory
+    if report.plan.settlesIdentity, report.plan.removals.isEmpty {
+      memory.identity = desired.identity
+      memory.previouslyDefined = desired.defined
+    } else {
+      // What has its key already is no new service, whatever else waits; its removal must look like one.
+      memory.previouslyDefined.formUnion(desired.defined.intersection(memory.services.keys))
     }
-    try await notices.report(report.plan.waiting, desired: report.desired, at: now)
-    let judged = conditions(report.desired, observed, memory, plan: report.plan)
+    if memory != before { try await journal.store(memory, at: now) }
+    try await notices.report(report.plan.waiting, desired: desired, at: now)
+    let judged = conditions(desired, observed, memory, plan: report.plan)
     let transitions = try await journal.setConditions(judged, at: now)
     try await notices.report(
-      transitions, addresses: observed.pins.value ?? [:], revision: report.desired.revision,
-      at: now)
+      transitions, addresses: observed.pins.value ?? [:], revision: desired.revision, at: now)
   }
 
-  private func refuse(_ findings: [Finding], _ desired: Desired) async throws(JournalError) {
+  /// A plan that would break a promise is told once, and executed never.
+  /// - Returns: what was found, for people; `nil` if nothing.
+  private func tell(_ findings: [Finding], _ desired: Desired) async throws(JournalError) -> String?
+  {
+    guard !findings.isEmpty else {
+      try await journal.clear(key: "audit")
+      return nil
+    }
     let text = findings.map(\.description).joined(separator: "; ")
     log("the plan breaks a promise and is not executed: \(text)")
     try await journal.raise(
@@ -189,31 +210,55 @@ public actor Keeper {
         data: EventData(
           host: configuration.host, revision: desired.revision, action: "plan", outcome: "failed",
           error: "audit: \(text)")))
+    return text
   }
 
   /// What a person allowed, where it is not the planner's to use: a new engine, the host's new identity, new keys.
+  /// Used first, then applied: after a crash in between it must be given again, and never works twice.
   private func applyApprovals(
     _ memory: inout Memory, _ desired: Desired, _ observed: Observed
   ) async throws(JournalError) {
-    guard let revision = desired.revision else { return }
     let now = wallTime()
-    for approval in memory.approvals where approval.revision == revision {
-      switch approval.kind {
-      case .engine:
-        guard let engine = observed.engine.value else { continue }
-        memory.engine = engine
-      case .host: memory.identity = desired.identity
-      case .newKeys: memory.isRebuilt = false
-      case .removals, .rewind: continue
-      }
-      memory.approvals.removeAll { $0 == approval }
+    for approval in memory.approvals {
+      var moved = memory
+      guard moved.apply(approval, desired, observed),
+        try await journal.useApproval(approval.kind, approval.revision, at: now)
+      else { continue }
+      memory = moved
       try await journal.store(memory, at: now)
-      _ = try await journal.useApproval(approval.kind, revision, at: now)
     }
   }
 }
 
+extension Memory {
+  /// Applies an approval that the planner does not use itself.
+  /// - Returns: whether it changed anything.
+  mutating func apply(_ approval: Approval, _ desired: Desired, _ observed: Observed) -> Bool {
+    guard approval.revision == desired.revision else { return false }
+    switch approval.kind {
+    case .engine:
+      guard let engine = observed.engine.value else { return false }
+      self.engine = engine
+    case .host: identity = desired.identity
+    case .newKeys: isRebuilt = false
+    case .removals, .rewind: return false
+    }
+    approvals.removeAll { $0 == approval }
+    return true
+  }
+}
+
 extension PassReport {
+  /// A service was put away.
+  fileprivate var hasRemoved: Bool {
+    outcomes.contains { outcome in
+      switch outcome.step.action {
+      case .retireKey, .forgetInstance: outcome.hasSucceeded
+      default: false
+      }
+    }
+  }
+
   var summary: PassSummary {
     var summary = PassSummary(waiting: plan.waiting.count)
     for outcome in outcomes {

@@ -1,8 +1,10 @@
+import Descriptors
 import Engine
 public import Executing
 import KeyStore
 public import OnionModel
 import SELinux
+import Synchronization
 import TorRuntime
 import Transport
 
@@ -17,9 +19,16 @@ public actor LiveWorld: World {
   let keys: KeyRoot
   let folders: InstanceFolders
   let http: HTTPClient
-  let look = ContainerLook()
+  let look: ContainerLook
   let log: @Sendable (String) -> Void
   private var connected: EngineClient?
+  /// The build, pull or bootstrap that runs now.
+  nonisolated let building = Mutex<Task<StepEffect, any Error>?>(nil)
+  /// Folders and procfs are read in its calls: never on Swift's pool.
+  private let executor: QueueExecutor
+  public nonisolated var unownedExecutor: UnownedSerialExecutor {
+    executor.asUnownedSerialExecutor()
+  }
 
   init(
     layout: AgentLayout, agent: AgentID, socket: String, keys: KeyRoot, http: HTTPClient,
@@ -32,17 +41,35 @@ public actor LiveWorld: World {
     self.http = http
     self.log = log
     folders = InstanceFolders(stateRoot: layout.state)
+    executor = QueueExecutor(label: "onionkeeper.world")
+    look = ContainerLook(executor: executor)
   }
+
+  /// Ends a build that runs: it may take many minutes, and nothing depends on its being finished.
+  nonisolated func stop() { building.withLock { $0?.cancel() } }
 
   /// The engine, asked who it is after each silence: another one may answer at the same socket.
   func engine() async throws(EngineError) -> EngineClient {
     if let connected { return connected }
-    let client = try await EngineClient.connect(socket: socket, http: http)
+    let client = try await Self.connect(socket: socket, http: http)
+    connected = client
+    return client
+  }
+
+  /// - Throws: `EngineError` that names the socket; `.unsupported` for an engine that this version does not work with.
+  static func connect(
+    socket: String, http: HTTPClient
+  ) async throws(EngineError) -> EngineClient {
+    let client: EngineClient
+    do {
+      client = try await EngineClient.connect(socket: socket, http: http)
+    } catch {
+      throw EngineError(error.code, operation: socket, message: error.description)
+    }
     if let refusal = client.description.refusals.first {
       throw EngineError(
-        .unsupported, operation: "connect", message: "\(refusal) is not supported yet")
+        .unsupported, operation: socket, message: "\(refusal) is not supported yet")
     }
-    connected = client
     return client
   }
 
@@ -114,10 +141,8 @@ public actor LiveWorld: World {
     _ desired: Desired, _ memory: Memory, _ instances: Set<InstanceName>, _ observed: inout Observed
   ) async {
     do throws(EngineError) {
-      let engine = try await engine()
+      let (engine, sight) = try await lookAtContainers(memory, instances)
       observed.engine = .present(engine.description.identity)
-      let names = Set(instances.map { layout.containerName($0) })
-      let sight = try await look.look(engine, agent: agent, names: names)
       observed.containers = .present(sight.containers)
       for instance in instances {
         let folder = layout.keyFolder(instance)
@@ -127,7 +152,8 @@ public actor LiveWorld: World {
         }
         if !users.isEmpty { observed.keyUsers[instance] = users.map(\.name).sorted() }
       }
-      try await observeSurroundings(engine, desired, memory, instances, &observed)
+      try await observeImages(engine, desired, memory, &observed)
+      try await observeNetworks(engine, instances, &observed)
     } catch {
       connected = nil
       observed.engine = .unknown(error.description)
@@ -135,22 +161,46 @@ public actor LiveWorld: World {
     }
   }
 
-  /// Image and networks: what containers are made of and with.
-  private func observeSurroundings(
-    _ engine: EngineClient, _ desired: Desired, _ memory: Memory, _ instances: Set<InstanceName>,
-    _ observed: inout Observed
-  ) async throws(EngineError) {
-    let image = try await engine.image(desired.recipe.reference)
-    observed.image =
-      image.map { .present(ImageObservation(id: $0.id, reference: desired.recipe.reference)) }
-      ?? .absent
-    let previous = Set(memory.instances.values.compactMap { $0.proven?.image })
-    for reference in previous.union([desired.recipe.reference]) {
-      let isHere =
-        reference == desired.recipe.reference
-        ? image != nil : try await engine.image(reference) != nil
-      if isHere { observed.images.insert(reference) }
+  /// If nothing of what is remembered is there, another engine may answer at the same socket: it is asked who it is
+  /// before its silence about our containers is believed.
+  private func lookAtContainers(
+    _ memory: Memory, _ instances: Set<InstanceName>
+  ) async throws(EngineError) -> (EngineClient, ContainerLook.Sight) {
+    let names = Set(instances.map { layout.containerName($0) })
+    let wasConnected = connected != nil
+    let client = try await engine()
+    let sight = try await look.look(client, agent: agent, names: names)
+    let remembered = memory.instances.values.reduce(into: Set<String>()) {
+      $0.formUnion($1.containerIDs)
     }
+    guard wasConnected, !remembered.isEmpty,
+      remembered.isDisjoint(with: sight.containers.map(\.id))
+    else { return (client, sight) }
+    connected = nil
+    let fresh = try await engine()
+    return (fresh, try await look.look(fresh, agent: agent, names: names))
+  }
+
+  private func observeImages(
+    _ engine: EngineClient, _ desired: Desired, _ memory: Memory, _ observed: inout Observed
+  ) async throws(EngineError) {
+    let wanted = desired.recipe.reference
+    for reference in Set(memory.instances.values.compactMap { $0.proven?.image }).union([wanted]) {
+      let image: Observation<ImageObservation>
+      do {
+        let found = try await engine.image(reference)
+        image = found.map { .present(ImageObservation(id: $0.id, reference: reference)) } ?? .absent
+      } catch  where !error.concernsEngine {
+        image = .unknown(error.description)
+      }
+      if reference == wanted { observed.image = image }
+      if image.value != nil { observed.images.insert(reference) }
+    }
+  }
+
+  private func observeNetworks(
+    _ engine: EngineClient, _ instances: Set<InstanceName>, _ observed: inout Observed
+  ) async throws(EngineError) {
     var names: Set<String> = []
     switch engine.description.identity.kind {
     case .docker: names = instances.isEmpty ? [] : [layout.prefix]
@@ -160,7 +210,7 @@ public actor LiveWorld: World {
       do {
         let network = try await engine.network(name, agent: agent)
         observed.networks[name] = network.map { .present($0) } ?? .absent
-      } catch  where error.code == .malformed {
+      } catch  where !error.concernsEngine {
         observed.networks[name] = .unknown(error.description)
       }
     }
@@ -190,5 +240,15 @@ public actor LiveWorld: World {
       return answers
     }
     for (instance, answer) in answers { observed.tors[instance] = answer }
+  }
+}
+
+extension EngineError {
+  /// The engine as a whole is out of reach; any other error is of the object that was asked for.
+  var concernsEngine: Bool {
+    switch code {
+    case .unreachable, .timeout, .cancelled: true
+    case .notFound, .conflict, .unsupported, .malformed, .invalid, .workFailed, .failed: false
+    }
   }
 }

@@ -9,27 +9,25 @@ struct Notices: Sendable {
   /// Raises what is waited for now, and forgets what no longer is.
   func report(_ waiting: [Waiting], desired: Desired, at time: Timestamp) async throws(JournalError)
   {
-    var current: Set<String> = []
-    for wait in waiting {
-      let subject =
-        wait.service.map { "service/\($0)" } ?? wait.instance.map { "instance/\($0)" } ?? "host"
-      let key = "wait/\(subject)/\(wait.kind.rawValue)"
-      current.insert(key)
-      guard let kind = Self.kind(of: wait.kind) else { continue }
-      // Typed fields, never a text with a count-down in it, decide whether it moved.
+    let current = Dictionary(grouping: waiting) { "wait/\(subject(of: $0))/\($0.kind.rawValue)" }
+    for (key, waits) in current.sorted(by: { $0.key < $1.key }) {
+      guard let wait = waits.first, let kind = Self.kind(of: wait.kind) else { continue }
+      // Two of one kind and subject are one piece of news.
+      let message = waits.map(\.message).joined(separator: "; ")
+      // Typed fields, never a text with a count-down or an engine's words in it, decide whether it moved.
       let fingerprint =
-        Self.hasCountDown(wait.kind)
-        ? wait.kind.rawValue : sha256("\(wait.kind.rawValue)\n\(wait.message)")
+        Self.hasMovingText(wait.kind)
+        ? wait.kind.rawValue : sha256("\(wait.kind.rawValue)\n\(message)")
       try await journal.raise(
         key: key, fingerprint: fingerprint,
         event: Event(
-          kind: kind, subject: subject, time: time,
+          kind: kind, subject: subject(of: wait), time: time,
           data: EventData(
             host: host, service: wait.service, instance: wait.instance, revision: desired.revision,
-            outcome: "waiting", message: wait.message)))
+            outcome: "waiting", message: String(message.prefix(2000)))))
     }
     for fact in try await journal.raised()
-    where fact.key.hasPrefix("wait/") && !current.contains(fact.key) {
+    where fact.key.hasPrefix("wait/") && current[fact.key] == nil {
       try await journal.clear(key: fact.key, event: ending(of: fact, at: time))
     }
   }
@@ -42,8 +40,12 @@ struct Notices: Sendable {
       data: EventData(host: host, message: "the engine answers again"))
   }
 
-  private static func hasCountDown(_ kind: Waiting.Kind) -> Bool {
-    kind == .backoff || kind == .paused || kind == .budget
+  private func subject(of wait: Waiting) -> String {
+    wait.service.map { "service/\($0)" } ?? wait.instance.map { "instance/\($0)" } ?? "host"
+  }
+
+  private static func hasMovingText(_ kind: Waiting.Kind) -> Bool {
+    kind == .backoff || kind == .paused || kind == .budget || kind == .engineUnreachable
   }
 
   /// `nil`: it is not news by itself (a failed action was reported already, a pause was asked for).

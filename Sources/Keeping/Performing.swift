@@ -2,6 +2,7 @@ import Engine
 import Executing
 import KeyStore
 public import OnionModel
+import Synchronization
 import TorRuntime
 
 extension LiveWorld {
@@ -51,22 +52,37 @@ extension LiveWorld {
     switch action {
     case .generateKey, .pin, .repairKeys, .retireKey, .restoreKey, .moveKey:
       return try await carryOutKeys(action)
-    case .buildImage(let recipe):
-      let workshop = ImageWorkshop(
-        engine: try await engine(), folder: "\(layout.state)/images", progress: log)
-      return .built(imageID: try await workshop.build(recipe))
+    case .buildImage(let recipe): return try await build(recipe)
     case .ensureNetwork(let name):
       _ = try await engine().ensureNetwork(name, agent: agent)
     case .removeNetwork(let name):
       try await engine().removeNetwork(name, agent: agent)
     case .forgetInstance(let instance):
-      guard try await engine().inspect(layout.containerName(instance)) == nil else {
-        throw StepFailure(code: "container.present", message: "\(instance) still has a container")
+      let name = layout.containerName(instance)
+      // Somebody else's under our name mounts nothing of what is removed here.
+      if let container = try await engine().inspect(name),
+        container.labels[ContainerLabelKey.agent] == agent.text
+      {
+        throw StepFailure(code: "container.present", message: "container \(name) is still there")
       }
       try folders.remove(instance)
     default: return try await carryOutInstance(action)
     }
     return .none
+  }
+
+  /// In a task of its own, so that `stop` ends it without the other steps.
+  private func build(_ recipe: ImageRecipe) async throws -> StepEffect {
+    let workshop = ImageWorkshop(
+      engine: try await engine(), folder: "\(layout.state)/images", progress: log)
+    let task = Task { StepEffect.built(imageID: try await workshop.build(recipe)) }
+    building.withLock { $0 = task }
+    defer { building.withLock { $0 = nil } }
+    return try await withTaskCancellationHandler {
+      try await task.value
+    } onCancel: {
+      task.cancel()
+    }
   }
 
   private func carryOutKeys(_ action: Action) async throws -> StepEffect {
@@ -96,10 +112,15 @@ extension LiveWorld {
     switch action {
     case .writeFiles(let configuration, let network, let owner, let label):
       let files = try await render(configuration, network).files
-      try folders.write(files, instance: configuration.instance, owner: owner, label: label,
+      try folders.write(
+        files, instance: configuration.instance, owner: owner, label: label,
         data: configuration.network.dataFolder)
-    case .verifyConfiguration(let specification): try await work.verify(specification)
-    case .createContainer(let specification): return try await work.create(specification)
+    case .verifyConfiguration(let specification):
+      try HostFolders.check(specification.mounts)
+      try await work.verify(specification)
+    case .createContainer(let specification):
+      try HostFolders.check(specification.mounts)
+      return try await work.create(specification)
     case .startContainer(_, let name): try await work.start(name)
     case .restartContainer(_, let name): try await work.restart(name)
     case .unpauseContainer(_, let id): try await work.unpause(id)

@@ -35,10 +35,16 @@ public struct PlanReport: Encodable, Sendable {
   /// Services that this host would put away.
   public var removals: [ServiceName]
   public var diagnostics: [Diagnostic]
+  /// Why the repository cannot be used, or its newest commit may not act.
   public var sourceTrouble: String?
+  /// What of the repository is waited for without trouble: a soak time.
+  public var sourceNote: String?
+  /// The promises that the plan would have broken; nothing of it was executed.
+  public var refusal: String?
 
   public init(
-    _ plan: Plan, isCandidate: Bool, diagnostics: [Diagnostic], sourceTrouble: String?
+    _ plan: Plan, isCandidate: Bool, diagnostics: [Diagnostic], sourceTrouble: String?,
+    sourceNote: String? = nil, refusal: String? = nil
   ) {
     revision = plan.revision
     self.isCandidate = isCandidate
@@ -54,6 +60,22 @@ public struct PlanReport: Encodable, Sendable {
     removals = plan.removals.keys.sorted()
     self.diagnostics = diagnostics
     self.sourceTrouble = sourceTrouble
+    self.sourceNote = sourceNote
+    self.refusal = refusal
+  }
+
+  /// After a pass: what is still to do or waited for.
+  public init(_ report: PassReport) {
+    self.init(
+      report.plan, isCandidate: false, diagnostics: report.diagnostics,
+      sourceTrouble: report.sourceTrouble, sourceNote: report.sourceNote, refusal: report.refusal)
+  }
+
+  /// Something could not be seen, so that nothing could be decided: a person or a timer should try again.
+  public var isBlind: Bool {
+    let kinds: Set<String> = Set(
+      [Waiting.Kind.notMounted, .engineUnreachable, .engineForeign, .unknown].map(\.rawValue))
+    return waiting.contains { kinds.contains($0.kind) }
   }
 
   public var hasSteps: Bool { groups.contains { !$0.steps.isEmpty } }

@@ -18,17 +18,20 @@ public struct Preview: Sendable {
     let journal = try await Journal.open(
       readOnly: "\(configuration.layout.state)/\(Journal.fileName)")
     let keys = KeyRoot(path: configuration.layout.keys, id: agent)
+    let before = try await journal.memory(agent: agent, now: wallTime())
     let world = LiveWorld(
-      layout: configuration.layout, agent: agent, socket: try SetUp.socket(configuration),
-      keys: keys,
+      layout: configuration.layout, agent: agent,
+      socket: try SetUp.socket(configuration, pinned: before.engine?.kind), keys: keys,
       http: try HTTPClient(), log: { _ in })
     let keeper = Keeper(
       configuration: configuration, journal: journal, agent: agent, world: world, keys: keys,
       mirrorPath: "\(scratch)/mirror.git", log: { _ in })
-    let (desired, diagnostics, trouble, isCandidate) = try await keeper.preview(
-      isOffline: isOffline)
-    let memory = try await journal.memory(agent: agent, now: wallTime())
+    let source = try await keeper.preview(isOffline: isOffline)
+    let desired = source.desired
+    var memory = try await journal.memory(agent: agent, now: wallTime())
     let observed = await world.observe(desired, memory)
+    // As the pass would, but noting nothing.
+    for approval in memory.approvals { _ = memory.apply(approval, desired, observed) }
     let plan = plan(desired, from: observed, knowing: memory)
     let findings = audit(plan, desired: desired, observed: observed, memory: memory)
     guard findings.isEmpty else {
@@ -38,6 +41,8 @@ public struct Preview: Sendable {
     }
     try await journal.close()
     return PlanReport(
-      plan, isCandidate: isCandidate, diagnostics: diagnostics, sourceTrouble: trouble)
+      plan, isCandidate: source.isCandidate, diagnostics: source.diagnostics,
+      sourceTrouble: source.note.flatMap { $0.isTrouble ? $0.message : nil },
+      sourceNote: source.note.flatMap { $0.isTrouble ? nil : $0.message })
   }
 }

@@ -9,7 +9,7 @@ actor Reports {
 
   private let house: AgentHouse
   private let log: @Sendable (String) -> Void
-  private var running: (endpoints: [WebhookEndpoint], task: Task<Void, Never>)?
+  private var running: (endpoints: [WebhookEndpoint], redacts: Bool, task: Task<Void, Never>)?
 
   init(_ house: AgentHouse, log: @escaping @Sendable (String) -> Void) {
     self.house = house
@@ -17,11 +17,11 @@ actor Reports {
   }
 
   func start(_ endpoints: [WebhookEndpoint]) async throws(JournalError) {
-    if running?.endpoints == endpoints { return }
+    let redacts = await house.keeper.redactsAddresses
+    if let running, running.endpoints == endpoints, running.redacts == redacts { return }
     running?.task.cancel()
     await running?.task.value
     var options = ReporterOptions(now: wallTime)
-    let redacts = await house.keeper.redactsAddresses
     let guarded = house.keeper.guardedServices
     options.shortensAddresses = { event in
       redacts || event.data.service.map { guarded.contains($0) } ?? false
@@ -30,7 +30,7 @@ actor Reports {
     let reporter = Reporter(
       journal: house.journal, client: house.http, endpoints: endpoints, options: options)
     try await reporter.prepare()
-    running = (endpoints, Task { await reporter.run() })
+    running = (endpoints, redacts, Task { await reporter.run() })
   }
 
   /// Waits a moment for what is due, then ends.

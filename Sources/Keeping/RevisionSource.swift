@@ -35,8 +35,8 @@ actor RevisionSource {
     var accepted: CommitID?
     /// From the journal and from the key root; every one must be an ancestor.
     var anchors: Set<CommitID>
-    /// A person's waiver of the ancestry, for just this commit.
-    var rewind: CommitID?
+    /// A person's waivers of the ancestry, each for just that commit.
+    var rewinds: Set<CommitID>
     /// Seconds.
     var soak: Double
     var now: Timestamp
@@ -63,23 +63,41 @@ actor RevisionSource {
     guard let newest = CommitID(tip.commit) else {
       throw GitError(.unreachable, "look", "the server's answer names no SHA-1 commit")
     }
-    if seen.last?.commit != newest { seen.append((newest, question.now)) }
-    if seen.count > Self.seenLimit { seen.removeFirst() }
+    try await note(newest, question)
     guard
       let chosen = seen.last(where: { question.now.since($0.at) >= question.soak })?.commit
     else { return newest == question.accepted ? .unchanged : .soaking(newest) }
     if chosen == question.accepted, question.anchors.isSubset(of: [chosen]) { return .unchanged }
-    if question.rewind != chosen, let reason = try await refusedBefore(chosen) {
+    if !question.rewinds.contains(chosen), let reason = try await refusedBefore(chosen) {
       return .refused(RevisionRefusal(commit: chosen, reason: reason))
     }
     if await !mirror.contains(chosen.text) { try await mirror.fetch() }
     return .candidate(try await judge(chosen, question))
   }
 
+  /// Remembers when a tip was first seen. What the branch no longer holds was withdrawn: it does not ripen.
+  private func note(_ newest: CommitID, _ question: Question) async throws {
+    guard seen.last?.commit != newest else { return }
+    if question.soak > 0, !seen.isEmpty {
+      if await !mirror.contains(newest.text) { try await mirror.fetch() }
+      var kept: [(commit: CommitID, at: Timestamp)] = []
+      for entry in seen where try await isOnBranch(entry.commit, tip: newest) { kept.append(entry) }
+      seen = kept
+      if seen.last?.commit == newest { return }
+    }
+    seen.append((newest, question.now))
+    if seen.count > Self.seenLimit { seen.removeFirst() }
+  }
+
+  private func isOnBranch(_ commit: CommitID, tip: CommitID) async throws -> Bool {
+    guard await mirror.contains(commit.text) else { return false }
+    return try await mirror.isDescendant(tip.text, of: commit.text)
+  }
+
   private func judge(_ commit: CommitID, _ question: Question) async throws -> Candidate {
     do {
       let authentication = try await authenticate(commit, question)
-      if question.rewind != commit { try await checkDescent(of: commit, question.anchors) }
+      if !question.rewinds.contains(commit) { try await checkDescent(of: commit, question.anchors) }
       let info = try await mirror.commitInfo(commit.text)
       let listing = try await mirror.readTree(commit: commit.text)
       return Candidate(

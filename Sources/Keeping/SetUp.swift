@@ -29,12 +29,9 @@ public struct SetUp: Sendable {
   /// - Throws: what keeps the host from being set up. What was made stays: the command may be repeated.
   public func run(report: (String) -> Void) async throws -> AgentID {
     try checkUser()
-    let socket = try Self.socket(configuration)
+    let socket = try Self.socket(configuration, pinned: try await pinnedEngine())
     let http = try HTTPClient()
-    let engine = try await EngineClient.connect(socket: socket, http: http)
-    if let refusal = engine.description.refusals.first {
-      throw KeepingError("\(socket): \(refusal) is not supported yet")
-    }
+    let engine = try await LiveWorld.connect(socket: socket, http: http)
     let identity = engine.description.identity
     report("engine: \(identity.kind.rawValue) \(identity.version) at \(socket)")
     let id = try identifier()
@@ -87,11 +84,28 @@ public struct SetUp: Sendable {
     return id
   }
 
-  /// The socket of the configuration; with `auto`, the one that is there.
-  static func socket(_ configuration: HostConfiguration) throws(KeepingError) -> String {
-    switch configuration.engine {
-    case .path(let path): return path
-    case .automatic:
+  /// What an earlier set-up pinned; `nil` on a new host.
+  private func pinnedEngine() async throws -> EngineIdentity.Kind? {
+    let path = "\(configuration.layout.state)/\(Journal.fileName)"
+    guard access(path, F_OK) == 0 else { return nil }
+    let journal = try await Journal.open(readOnly: path)
+    // The agent's id is not part of what is read here.
+    guard case .present(let id) = RootMarker.read(configuration.layout.state) else { return nil }
+    let memory = try await journal.memory(agent: id, now: wallTime())
+    try await journal.close()
+    return memory.engine?.kind
+  }
+
+  /// The socket of the configuration; with `auto`, that of the engine that set-up pinned, and before that the one that
+  /// is there. What is installed or stopped later changes nothing.
+  static func socket(
+    _ configuration: HostConfiguration, pinned: EngineIdentity.Kind?
+  ) throws(KeepingError) -> String {
+    switch (configuration.engine, pinned) {
+    case (.path(let path), _): return path
+    case (.automatic, .docker?): return sockets[0]
+    case (.automatic, .podman?): return sockets[1]
+    case (.automatic, nil):
       let found = sockets.filter { access($0, F_OK) == 0 }
       guard let only = found.first else {
         throw KeepingError(

@@ -60,7 +60,7 @@ public struct StatusReport: Encodable, Sendable {
 
   public var host: HostName
   public var agent: AgentID
-  /// Process number of the running agent; `nil`: none holds the folders.
+  /// Whether an agent (or a command that writes) holds the folders.
   public var isRunning: Bool
   public var revision: CommitID?
   public var acceptedAt: String?
@@ -87,7 +87,7 @@ public struct StatusReport: Encodable, Sendable {
     let keys = KeyRoot(path: configuration.layout.keys, id: agent)
     let accepted = try await journal.acceptedRevision()
     let memory = try await journal.memory(agent: agent, now: wallTime())
-    let (engine, containers) = await lookAtEngine(configuration, agent)
+    let (engine, containers) = await lookAtEngine(configuration, agent, memory)
     let pins = await keys.pins().value ?? [:]
     let conditions = try await journal.conditions()
     var services: [ServiceReport] = []
@@ -128,14 +128,20 @@ public struct StatusReport: Encodable, Sendable {
   }
 
   private static func lookAtEngine(
-    _ configuration: HostConfiguration, _ agent: AgentID
+    _ configuration: HostConfiguration, _ agent: AgentID, _ memory: Memory
   ) async -> (EngineReport, [ContainerDetails]) {
     do {
-      let engine = try await EngineClient.connect(
-        socket: try SetUp.socket(configuration), http: try HTTPClient())
+      let engine = try await LiveWorld.connect(
+        socket: try SetUp.socket(configuration, pinned: memory.engine?.kind),
+        http: try HTTPClient())
       var details: [ContainerDetails] = []
       for summary in try await engine.containers(of: agent) {
-        if let found = try await engine.inspect(summary.id) { details.append(found) }
+        do {
+          if let found = try await engine.inspect(summary.id) { details.append(found) }
+        } catch {
+          // One that cannot be inspected hides no other: it is shown without a process.
+          if error.concernsEngine { throw error }
+        }
       }
       let identity = engine.description.identity
       return (

@@ -47,16 +47,20 @@ extension Planner {
       ?? containers.min { $0.id < $1.id }
   }
 
+  /// Nothing is done with the container. Where it only has to wait, its key directory is put right all the same.
   private mutating func hold(
     _ kind: Waiting.Kind, _ sheet: InstanceSheet, _ group: inout StepGroup, _ message: String
   ) {
-    group.steps = []
+    let mendsKeys = kind == .backoff || kind == .targetMissing
+    group.steps.removeAll { step in
+      if mendsKeys, case .repairKeys = step.action { false } else { true }
+    }
     group.fallback = []
     wait(kind, service: sheet.service, instance: sheet.instance, message)
   }
 
   /// Whether everything that a new container would mount is there, and nobody else holds the keys.
-  private mutating func mayStart(_ sheet: InstanceSheet, _ group: inout StepGroup) -> Bool {
+  mutating func mayStart(_ sheet: InstanceSheet, _ group: inout StepGroup) -> Bool {
     if let users = observed.keyUsers[sheet.instance], !users.isEmpty {
       hold(
         .keyInUse, sheet, &group,
@@ -80,7 +84,7 @@ extension Planner {
       }
       return false
     }
-    if let retryAt = sheet.memory.retryAt, observed.now < retryAt {
+    if !sheet.isFallback, let retryAt = sheet.memory.retryAt, observed.now < retryAt {
       let seconds = Int(retryAt.since(observed.now).rounded(.up))
       hold(
         .backoff, sheet, &group,
@@ -133,7 +137,7 @@ extension Planner {
   }
 
   /// The specification to go back to if a new one fails: proven, its image still here, its mounts enough.
-  private func fallback(for sheet: InstanceSheet) -> ContainerSpecification? {
+  func fallback(for sheet: InstanceSheet) -> ContainerSpecification? {
     guard let previous = sheet.memory.proven, previous.digest != sheet.specification.digest,
       observed.images.contains(previous.image), previous.network == sheet.specification.network,
       Set(sheet.specification.mounts).isSubset(of: previous.mounts)

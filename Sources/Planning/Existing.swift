@@ -165,15 +165,7 @@ extension Planner {
     _ container: ContainerObservation, _ facts: ContainerFacts, _ sheet: InstanceSheet,
     into group: inout StepGroup
   ) {
-    let before = group
-    if let retryAt = sheet.memory.retryAt, observed.now < retryAt {
-      group.steps = before.steps
-      wait(
-        .backoff, service: sheet.service, instance: sheet.instance,
-        "\(sheet.memory.failures) failures in a row: next try in \(Int(retryAt.since(observed.now).rounded(.up))) s"
-      )
-      return
-    }
+    guard mayStart(sheet, &group) else { return }
     group.steps += writing(sheet, cause: fileCause(sheet))
     if case .present(let wanted) = gatewayFiles(sheet),
       wanted.torrc != appliedTorrc(sheet, container)

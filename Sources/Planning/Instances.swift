@@ -24,14 +24,16 @@ extension Planner {
       protect(instance, members: members, containers: ours)
       return
     }
-    let sheet = InstanceSheet(
-      instance: instance, members: members,
-      configuration: InstanceConfiguration(
-        instance: instance, services: configured, network: desired.network),
-      specification: specification(of: instance, members: members, engine: sight.engine),
-      containers: ours, memory: memory.instances[instance] ?? InstanceMemory())
+    let sheet = sheet(
+      instance, members: members, configured: configured, containers: ours, engine: sight.engine)
     var group = StepGroup(subject: .instance(instance), steps: keySteps)
     let waitingBefore = waiting.count
+    if sheet.isFallback, let retryAt = sheet.memory.retryAt {
+      wait(
+        .backoff, service: sheet.service, instance: instance,
+        "the new container failed its proof and the previous one is kept: next try in"
+          + " \(Int(retryAt.since(observed.now).rounded(.up))) s")
+    }
     planContainer(sheet, into: &group, sight: sight)
     let isPaused = members.contains { $0.isPaused || memory.paused.contains($0.name) }
     if isPaused {
@@ -47,7 +49,29 @@ extension Planner {
     }
     add(group)
     // Held for whatever reason: what promises 2 and 4 demand needs no leave of it.
-    if group.steps.isEmpty { protect(instance, members: members, containers: ours) }
+    if waiting.count > waitingBefore { protect(instance, members: members, containers: ours) }
+  }
+
+  /// What is wanted of the container; for as long as a new specification waits for its next try, the previous one,
+  /// with the ports, members, access and clients that are desired now.
+  private func sheet(
+    _ instance: InstanceName, members: [OnionService], configured: [ConfiguredService],
+    containers: [ContainerObservation], engine: EngineIdentity
+  ) -> InstanceSheet {
+    let memory = memory.instances[instance] ?? InstanceMemory()
+    var sheet = InstanceSheet(
+      instance: instance, members: members,
+      configuration: InstanceConfiguration(
+        instance: instance, services: configured, network: desired.network),
+      specification: specification(of: instance, members: members, engine: engine),
+      containers: containers, memory: memory)
+    if memory.failedSpecification == sheet.specification.digest, let retryAt = memory.retryAt,
+      observed.now < retryAt, let previous = fallback(for: sheet)
+    {
+      sheet.specification = previous
+      sheet.isFallback = true
+    }
+    return sheet
   }
 
   /// What must not run on even while its service is held or paused: a tor that is less confined than promised,
@@ -57,7 +81,9 @@ extension Planner {
   ) {
     let wantsClients = Set(members.filter { $0.access.asksForClients }.map(\.name))
     var steps: [Step] = []
-    for container in containers where container.state == .running {
+    let ending = groups.first { $0.subject == .instance(instance) }?.steps.compactMap(\.removedID)
+    for container in containers
+    where container.state == .running && ending?.contains(container.id) != true {
       var found =
         container.proof.value?.breaches(
           user: observed.torOwner, label: label(of: instance)) ?? []
@@ -155,7 +181,19 @@ struct InstanceSheet {
   var specification: ContainerSpecification
   var containers: [ContainerObservation]
   var memory: InstanceMemory
+  /// The specification is the previous one: the one that is desired failed, and waits for its next try.
+  var isFallback = false
 
   /// The service that events and steps name, if there is only one.
   var service: ServiceName? { members.count == 1 ? members.first?.name : nil }
+}
+
+extension Step {
+  /// The container that it ends.
+  fileprivate var removedID: String? {
+    switch action {
+    case .removeContainer(_, let id), .takeDown(_, let id): id
+    default: nil
+    }
+  }
 }

@@ -8,7 +8,8 @@ public final class HTTPStream: AsyncSequence, Sendable {
   private let end: @Sendable () -> Void
 
   init(
-    head: ResponseHead, buffer: StreamBuffer, client: HTTPClient, end: @escaping @Sendable () -> Void
+    head: ResponseHead, buffer: StreamBuffer, client: HTTPClient,
+    end: @escaping @Sendable () -> Void
   ) {
     status = head.status
     headers = head.headers

@@ -1,4 +1,5 @@
 import CCurl
+import Glibc
 
 extension Transfer {
   /// Sets every option that matters; nothing is left to libcurl's reading of the environment.
@@ -48,7 +49,8 @@ extension Transfer {
       try set(CURLOPT_PROXY, "")
       try set(CURLOPT_UNIX_SOCKET_PATH, path)
     case .socks(let address, let user):
-      guard !address.isEmpty, !address.utf8.contains(where: { $0 <= 0x20 || "/@?#".utf8.contains($0) })
+      guard !address.isEmpty,
+        !address.utf8.contains(where: { $0 <= 0x20 || "/@?#".utf8.contains($0) })
       else {
         throw TransportError(
           .invalidRequest, operation: job.request.operation,
@@ -94,12 +96,14 @@ extension Transfer {
     let this = Unmanaged.passUnretained(self).toOpaque()
     try check(
       ccurl_set_write(handle, CURLOPT_HEADERFUNCTION) { bytes, size, count, context in
-        Transfer.at(context).receive(line: UnsafeRawBufferPointer(start: bytes, count: size * count))
+        Transfer.at(context).receive(
+          line: UnsafeRawBufferPointer(start: bytes, count: size * count))
       })
     try check(ccurl_set_pointer(handle, CURLOPT_HEADERDATA, this))
     try check(
       ccurl_set_write(handle, CURLOPT_WRITEFUNCTION) { bytes, size, count, context in
-        Transfer.at(context).receive(body: UnsafeRawBufferPointer(start: bytes, count: size * count))
+        Transfer.at(context).receive(
+          body: UnsafeRawBufferPointer(start: bytes, count: size * count))
       })
     try check(ccurl_set_pointer(handle, CURLOPT_WRITEDATA, this))
     try check(
@@ -115,6 +119,11 @@ extension Transfer {
         return isDone ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL
       })
     try check(ccurl_set_pointer(handle, CURLOPT_SEEKDATA, this))
+    try check(
+      ccurl_set_socket(handle) { _, descriptor, _ in
+        // libcurl's sockets would live on in every child that a program starts.
+        fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0 ? CURL_SOCKOPT_OK : CURL_SOCKOPT_ERROR
+      })
   }
 
   private static func at(_ context: UnsafeMutableRawPointer?) -> Transfer {

@@ -95,7 +95,8 @@ final class TransferSet {
       if left > .zero {
         wait = min(wait, left)
       } else {
-        transfer.fail(.timeout, "no byte came or went for \(transfer.job.request.limits.idle ?? .zero)")
+        transfer.fail(
+          .timeout, "no byte came or went for \(transfer.job.request.limits.idle ?? .zero)")
         finish(transfer, CURLE_OK)
       }
     }

@@ -43,7 +43,8 @@ final class Upload {
     }
     let count = pread(descriptor, buffer.baseAddress, wanted, off_t(offset))
     guard count > 0 else {
-      let reason = count == 0 ? "became shorter while it was sent" : String(cString: strerror(errno))
+      let reason =
+        count == 0 ? "became shorter while it was sent" : String(cString: strerror(errno))
       throw TransportError(
         .unreadableBody, operation: operation, message: "the body's file \(reason)")
     }
@@ -62,6 +63,7 @@ final class Upload {
     _ path: String, _ operation: String, _ error: Int32
   ) -> TransportError {
     TransportError(
-      .unreadableBody, operation: operation, message: "\(path): \(String(cString: strerror(error)))")
+      .unreadableBody, operation: operation, message: "\(path): \(String(cString: strerror(error)))"
+    )
   }
 }

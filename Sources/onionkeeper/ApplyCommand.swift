@@ -7,8 +7,12 @@ struct ApplyCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "apply",
     abstract: "Run one pass: fetch, accept, plan, execute, prove.",
-    discussion:
-      "Takes the agent's locks: beside a running agent it says so (`kill -HUP` its process for a pass at once)."
+    discussion: """
+      Takes the agent's locks: beside a running agent it says so (`kill -HUP` its process for a pass at once).
+
+      Exit code 1: a step failed, a definition is invalid, the repository cannot be used, or the engine or a folder \
+      could not be seen. What waits for a person (a held removal, a missing key) is printed and is 0.
+      """
   )
 
   @OptionGroup var common: CommonOptions
@@ -25,18 +29,18 @@ struct ApplyCommand: AsyncParsableCommand {
       guard !dryRun else {
         let report = try await planned(configuration, isOffline: false)
         try show(report, json: json)
-        if report.hasSteps { throw ExitCode(2) }
+        try requireNoDifference(report)
         return
       }
       let house = try await AgentHouse.open(configuration, log: common.log)
-      let report = try await house.keeper.pass(trigger: "apply", patience: nil)
-      let plan = PlanReport(
-        report.plan, isCandidate: false, diagnostics: report.diagnostics,
-        sourceTrouble: report.sourceTrouble)
+      let report = try await house.apply()
+      let plan = PlanReport(report)
       if json || !common.quiet { try show(plan, json: json) }
       try await house.journal.close()
       let hasErrors = report.diagnostics.contains { $0.severity == .error }
-      if report.hasFailed || report.sourceTrouble != nil || hasErrors { throw ExitCode.failure }
+      if report.hasFailed || report.sourceTrouble != nil || hasErrors || plan.isBlind {
+        throw ExitCode.failure
+      }
     }
   }
 }

@@ -46,16 +46,31 @@ struct CheckCommand: AsyncParsableCommand {
           found += error.diagnostics
         }
       }
-      if let folder { found += check(try DefinitionFolder(folder).read(), host: context) }
+      if let folder { found += try self.found(in: folder, context) }
       try show(found)
       let errors = found.filter { $0.severity == .error }.count
       if format == .text, !json {
+        let warnings = found.count - errors
         print(
-          errors == 0 ? "ok\(found.isEmpty ? "" : ", \(found.count) warnings")" : "\(errors) errors"
-        )
+          errors > 0
+            ? count(errors, "error")
+            : "ok" + (warnings == 0 ? "" : ", " + count(warnings, "warning")))
       }
       if errors > 0 { throw ExitCode.failure }
     }
+  }
+
+  /// A folder that cannot be read is a finding like any other: in every format.
+  private func found(in folder: String, _ context: HostContext?) throws -> [Diagnostic] {
+    do {
+      return check(try DefinitionFolder(folder).read(), host: context)
+    } catch let error as KeepingError {
+      return [Diagnostic(file: folder, message: error.message)]
+    }
+  }
+
+  private func count(_ number: Int, _ noun: String) -> String {
+    "\(number) \(noun)\(number == 1 ? "" : "s")"
   }
 
   private func show(_ found: [Diagnostic]) throws {

@@ -28,6 +28,7 @@ struct HistoryCommand: AsyncParsableCommand {
   func run() async throws {
     try await reporting {
       let configuration = try common.hostFile()
+      _ = try AgentHouse.identity(configuration)
       let journal = try await Journal.open(
         readOnly: "\(configuration.layout.state)/\(Journal.fileName)")
       let filter = HistoryFilter(service: service.flatMap { ServiceName($0) })

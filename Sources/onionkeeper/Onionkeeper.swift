@@ -88,18 +88,29 @@ func reporting(_ body: () async throws -> Void) async throws {
 
 /// To standard error.
 func complain(_ text: String) {
-  FileHandle.standardError.write(Data("onionkeeper: \(text)\n".utf8))
+  writeToStandardError("onionkeeper: \(text)\n")
 }
 
 /// A line of progress, with the time, to standard error.
 @Sendable func progress(_ text: String) {
-  let line = "\(wallTime().description) \(text)\n"
-  FileHandle.standardError.write(Data(line.utf8))
+  writeToStandardError("\(wallTime().description) \(text)\n")
+}
+
+/// A log that cannot be written (a full disk, a reader that has gone) is no reason to stop keeping services:
+/// Foundation's `write(_:)` would end the program.
+private func writeToStandardError(_ text: String) {
+  var bytes = Array(text.utf8)[...]
+  while !bytes.isEmpty {
+    let count = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    if count < 0, errno == EINTR { continue }
+    guard count > 0 else { return }
+    bytes = bytes.dropFirst(count)
+  }
 }
 
 /// Stable JSON: sorted keys, one document, to standard output.
 func printJSON(_ value: some Encodable) throws {
   let encoder = JSONEncoder()
   encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-  FileHandle.standardOutput.write(try encoder.encode(value) + Data("\n".utf8))
+  try FileHandle.standardOutput.write(contentsOf: try encoder.encode(value) + Data("\n".utf8))
 }

@@ -10,7 +10,8 @@ struct PlanCommand: AsyncParsableCommand {
       "Print what `run` would do now: each step with its cause, what was expected and what was found.",
     discussion: """
       Writes and accepts nothing. Asks the repository first (in a mirror of its own), so a pushed commit is planned \
-      before it acts; --offline plans for the accepted revision. Exit code 0: nothing to do; 2: there is a difference.
+      before it acts; --offline plans for the accepted revision. Exit code 0: nothing to do; 2: there is a difference; \
+      1: it could not be seen.
       """)
 
   @OptionGroup var common: CommonOptions
@@ -26,9 +27,15 @@ struct PlanCommand: AsyncParsableCommand {
       let configuration = try common.hostFile()
       let report = try await planned(configuration, isOffline: offline)
       try show(report, json: json)
-      if report.hasSteps { throw ExitCode(2) }
+      try requireNoDifference(report)
     }
   }
+}
+
+/// 2: there is a difference; 1: whether there is could not be seen.
+func requireNoDifference(_ report: PlanReport) throws {
+  if report.hasSteps { throw ExitCode(2) }
+  if report.isBlind { throw ExitCode.failure }
 }
 
 /// Plans with a mirror in a private folder that is gone afterwards.
@@ -69,7 +76,9 @@ extension PlanReport {
     } else {
       lines.append("no revision is accepted yet")
     }
+    if let refusal { lines.append("NOT EXECUTED, since it would break a promise: \(refusal)") }
     if let sourceTrouble { lines.append("repository: \(sourceTrouble)") }
+    if let sourceNote { lines.append("repository: \(sourceNote)") }
     lines += diagnostics.map(\.description)
     var number = 0
     for group in groups where !group.steps.isEmpty {
@@ -90,7 +99,7 @@ extension PlanReport {
       let subject = wait.service?.text ?? wait.instance?.text
       lines.append("waiting\(subject.map { " \($0)" } ?? ""): \(wait.message)")
     }
-    if number == 0 { lines.append("nothing to do") }
+    if number == 0 { lines.append(waiting.isEmpty ? "nothing to do" : "no step until then") }
     return lines
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import Keeping
 
 struct RunCommand: AsyncParsableCommand {
@@ -11,6 +12,8 @@ struct RunCommand: AsyncParsableCommand {
 
   func run() async throws {
     try await reporting {
+      // Whoever reads the log may go away; the agent stays.
+      signal(SIGPIPE, SIG_IGN)
       let configuration = try common.hostFile()
       let log = common.log
       let house = try await AgentHouse.open(configuration, log: log)

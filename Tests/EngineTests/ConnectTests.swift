@@ -22,6 +22,7 @@ import Transport
     version: String, info: String? = nil, ping: [String: String] = [:]
   ) async throws -> EngineDescription {
     let folder = try TemporaryPath()
+    defer { folder.remove() }
     let info = try info ?? Fixture.text("docker-info.json")
     let server = try StubServer(.unix(folder.appending("s"))) { request in
       switch request.target {
@@ -37,7 +38,8 @@ import Transport
 
   @Test(arguments: [
     ("1.12", "1.41", "1.41"), ("1.12", "1.40", "1.40"), ("1.24", "1.52", "1.41"),
-    ("1.44", "1.52", "1.44"), ("1.42", "1.43", "1.42"), ("1.12", "1.39", nil), ("1.45", "1.60", nil),
+    ("1.44", "1.52", "1.44"), ("1.42", "1.43", "1.42"), ("1.12", "1.39", nil),
+    ("1.45", "1.60", nil),
     ("1.50", "1.40", nil),
   ])
   func versionsAreAgreedOn(lowest: String, highest: String, agreed: String?) async throws {
@@ -50,29 +52,37 @@ import Transport
     }
   }
 
-  @Test(arguments: [("4.2.1", false), ("4.3.1", true), ("5.0.0-rc1", true), ("3.9", false), ("x", false)])
+  @Test(arguments: [
+    ("4.2.1", false), ("4.3.1", true), ("5.0.0-rc1", true), ("3.9", false), ("x", false),
+  ])
   func oldPodmansAreRefused(version: String, isTaken: Bool) async throws {
     let text = #"{"Version":"\#(version)","ApiVersion":"1.41","MinAPIVersion":"1.24"}"#
     let ping = ["Libpod-Api-Version": version]
     if isTaken {
       #expect(try await connect(version: text, ping: ping).identity.kind == .podman)
     } else {
-      let error = await #expect(throws: EngineError.self) { try await connect(version: text, ping: ping) }
+      let error = await #expect(throws: EngineError.self) {
+        try await connect(version: text, ping: ping)
+      }
       #expect(error?.code == .unsupported)
     }
   }
 
   @Test func whatWeDoNotWorkWithIsNamed() async throws {
     let version = #"{"Version":"1","ApiVersion":"1.41"}"#
-    let info = #"{"ID":"a","DockerRootDir":"/d/100000.100000","SecurityOptions":["name=seccomp,profile=unconfined","name=rootless","name=userns","name=selinux"]}"#
+    let info =
+      #"{"ID":"a","DockerRootDir":"/d/100000.100000","SecurityOptions":["name=seccomp,profile=unconfined","name=rootless","name=userns","name=selinux"]}"#
     let description = try await connect(version: version, info: info)
     #expect(description.refusals.count == 3)
     #expect(description.remapsUsers && description.isRootless && description.hasSELinux)
-    let podman = #"{"ID":"a","DockerRootDir":"/d","SecurityOptions":["name=seccomp,profile=default"],"Rootless":true}"#
+    let podman =
+      #"{"ID":"a","DockerRootDir":"/d","SecurityOptions":["name=seccomp,profile=default"],"Rootless":true}"#
     #expect(try await connect(version: version, info: podman).refusals == ["a rootless engine"])
   }
 
-  @Test(arguments: ["", "null", "[]", "<html>", #"{"Version":"1"}"#, #"{"Version":"1","ApiVersion":"new"}"#])
+  @Test(arguments: [
+    "", "null", "[]", "<html>", #"{"Version":"1"}"#, #"{"Version":"1","ApiVersion":"new"}"#,
+  ])
   func strangeIntroductionsAreMalformed(version: String) async throws {
     let error = await #expect(throws: EngineError.self) { try await connect(version: version) }
     #expect(error?.code == .malformed)

@@ -11,7 +11,9 @@ import Testing
 
   @Test(arguments: kinds) func theRequestIsTheSameForBoth(kind: EngineIdentity.Kind) async throws {
     let id = String(repeating: "ab", count: 32)
-    let engine = try await StubEngine(kind) { _ in stubAnswer(201, #"{"Id":"\#(id)","Warnings":[]}"#) }
+    let engine = try await StubEngine(kind) { _ in
+      stubAnswer(201, #"{"Id":"\#(id)","Warnings":[]}"#)
+    }
     let made = try await engine.client.create(specification(), labels: ["a": "b"])
     #expect(made == id)
     let asked = try #require(engine.asked.first)

@@ -21,7 +21,9 @@ import Testing
   func statusesHaveAMeaning(status: Int, body: String, expected: EngineError.Code) async throws {
     let engine = try await StubEngine { _ in stubAnswer(status, body) }
     let client = engine.client
-    #expect(await EngineError.code { () async throws(EngineError) in try await client.start("x") } == expected)
+    #expect(
+      await EngineError.code { () async throws(EngineError) in try await client.start("x") }
+        == expected)
   }
 
   @Test func messagesAreBoundedAndOnOneLine() async throws {

@@ -9,7 +9,8 @@ import Testing
       // Without a length: the end of the connection is the end, as when an engine is killed.
       try connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
       // Cut in the midst of a line, as a network does.
-      for part in [text.prefix(text.count / 3), text.dropFirst(text.count / 3)] where !part.isEmpty {
+      for part in [text.prefix(text.count / 3), text.dropFirst(text.count / 3)] where !part.isEmpty
+      {
         try connection.send("\(String(part.utf8.count, radix: 16))\r\n\(part)\r\n")
       }
       throw StubServer.Failure(description: "the engine was killed")
@@ -23,7 +24,8 @@ import Testing
     let found = try await events(.docker, Fixture.text("docker-events.ndjson"))
     #expect(
       found.map(\.action) == [
-        .kill, .kill, .die, .stop, .start, .restart, .pause, .unpause, .rename, .kill, .die, .remove,
+        .kill, .kill, .die, .stop, .start, .restart, .pause, .unpause, .rename, .kill, .die,
+        .remove,
       ])
     #expect(found.allSatisfy { $0.containerID.hasPrefix("bd3a22be23a2") })
     #expect(found[2].exitCode == 137)
@@ -44,7 +46,8 @@ import Testing
   }
 
   private func line(_ action: String) -> String {
-    #"{"Type":"container","Action":"\#(action)","Actor":{"ID":"x","Attributes":{"name":"n"}},"time":5}"# + "\n"
+    #"{"Type":"container","Action":"\#(action)","Actor":{"ID":"x","Attributes":{"name":"n"}},"time":5}"#
+      + "\n"
   }
 
   @Test func commandLinesAreNotKept() async throws {
@@ -53,9 +56,13 @@ import Testing
     #expect(found.first?.time == Timestamp(seconds: 5))
   }
 
-  @Test(arguments: ["nonsense\n", "{}\n", "[]\n", #"{"Action":1}"# + "\n", String(repeating: "x", count: 300 << 10)])
+  @Test(arguments: [
+    "nonsense\n", "{}\n", "[]\n", #"{"Action":1}"# + "\n", String(repeating: "x", count: 300 << 10),
+  ])
   func linesThatAreNoEvents(text: String) async throws {
-    let error = await #expect(throws: EngineError.self) { try await events(.docker, line("start") + text) }
+    let error = await #expect(throws: EngineError.self) {
+      try await events(.docker, line("start") + text)
+    }
     #expect(error?.code == .malformed)
   }
 
@@ -63,7 +70,8 @@ import Testing
     let engine = try await StubEngine { _ in stubAnswer(200, "") }
     for try await _ in try await engine.client.events(of: agent()) {}
     let target = try #require(engine.asked.first?.target)
-    #expect(target.hasPrefix("/v1.41/events?filters=%7B%22label%22%3A%5B%22onionkeeper.agent%3D0123"))
+    #expect(
+      target.hasPrefix("/v1.41/events?filters=%7B%22label%22%3A%5B%22onionkeeper.agent%3D0123"))
     #expect(target.hasSuffix("%22type%22%3A%5B%22container%22%5D%7D"))
   }
 

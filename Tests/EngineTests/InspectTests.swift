@@ -33,26 +33,43 @@ import Testing
 
   @Test func absentIsNotUnknown() async throws {
     let engine = try await StubEngine { request in
-      request.target.contains("gone") ? stubAnswer(404, #"{"message":"No such container: gone"}"#)
+      request.target.contains("gone")
+        ? stubAnswer(404, #"{"message":"No such container: gone"}"#)
         : request.target.contains("router") ? stubAnswer(404, "Not Found") : stubAnswer(500, "")
     }
     let client = engine.client
     #expect(try await client.inspect("gone") == nil)
-    #expect(await EngineError.code { () async throws(EngineError) in try await client.inspect("router") } == .unsupported)
-    #expect(await EngineError.code { () async throws(EngineError) in try await client.inspect("other") } == .failed(500))
+    #expect(
+      await EngineError.code { () async throws(EngineError) in try await client.inspect("router") }
+        == .unsupported)
+    #expect(
+      await EngineError.code { () async throws(EngineError) in try await client.inspect("other") }
+        == .failed(500))
   }
 
-  @Test(arguments: ["", "..", ".", "a/b", "a?b", "-x", "_x", "a b", "a\r\nb", "é", String(repeating: "a", count: 129)])
+  @Test(arguments: [
+    "", "..", ".", "a/b", "a?b", "-x", "_x", "a b", "a\r\nb", "é",
+    String(repeating: "a", count: 129),
+  ])
   func namesThatAreNoneAreNotSent(name: String) async throws {
     let engine = try await StubEngine { _ in stubAnswer(200, "{}") }
     let client = engine.client
-    #expect(await EngineError.code { () async throws(EngineError) in try await client.inspect(name) } == .invalid)
-    #expect(await EngineError.code { () async throws(EngineError) in try await client.remove(name) } == .invalid)
-    #expect(await EngineError.code { () async throws(EngineError) in try await client.rename("a", to: name) } == .invalid)
+    #expect(
+      await EngineError.code { () async throws(EngineError) in try await client.inspect(name) }
+        == .invalid)
+    #expect(
+      await EngineError.code { () async throws(EngineError) in try await client.remove(name) }
+        == .invalid)
+    #expect(
+      await EngineError.code { () async throws(EngineError) in
+        try await client.rename("a", to: name)
+      } == .invalid)
     #expect(engine.asked.isEmpty)
   }
 
-  @Test(arguments: ["State", "HostConfig", "Config", "Id", "Name", "RestartCount", "NetworkSettings", "Image"])
+  @Test(arguments: [
+    "State", "HostConfig", "Config", "Id", "Name", "RestartCount", "NetworkSettings", "Image",
+  ])
   func missingPartsAreNamed(field: String) async throws {
     let text = try Fixture.text("docker-inspect.json")
       .replacing("\"\(field)\":", with: "\"x\(field)\":")
@@ -63,7 +80,8 @@ import Testing
   }
 
   @Test(arguments: [
-    (#""PidsLimit":64"#, #""PidsLimit":null"#, "pids 64 0"), (#""NanoCpus":1000000000"#, #""NanoCpus":0"#, "cpu 1000 0"),
+    (#""PidsLimit":64"#, #""PidsLimit":null"#, "pids 64 0"),
+    (#""NanoCpus":1000000000"#, #""NanoCpus":0"#, "cpu 1000 0"),
     (#""NanoCpus":1000000000,"CgroupParent""#, #""NanoCpus":0,"CgroupParent""#, "cpu 1000 0"),
     (#""CpuPeriod":0,"CpuQuota":0"#, #""CpuPeriod":50000,"CpuQuota":25000"#, "cpu 1000 1000"),
   ])

@@ -45,7 +45,9 @@ import Testing
   }
 
   @Test func leanListsAreRead() async throws {
-    let engine = try await StubEngine { _ in stubAnswer(200, "[\(Self.entry(state: #""removing""#))]") }
+    let engine = try await StubEngine { _ in
+      stubAnswer(200, "[\(Self.entry(state: #""removing""#))]")
+    }
     let found = try await engine.client.containers()
     #expect(found.first?.state == .other("removing"))
     #expect(found.first?.labels == [:])
@@ -58,7 +60,9 @@ import Testing
       try connection.send("HTTP/1.1 200 OK\r\nContent-Length: \(whole.utf8.count)\r\n\r\n[]")
       throw StubServer.Failure(description: "enough")
     }
-    #expect(await EngineError.code { () async throws(EngineError) in try await engine.client.containers() } == .unreachable)
+    #expect(
+      await EngineError.code { () async throws(EngineError) in try await engine.client.containers()
+      } == .unreachable)
   }
 
   @Test func hugeListsAreRefused() async throws {
@@ -67,17 +71,21 @@ import Testing
       let chunk = "10000\r\n\(String(repeating: " ", count: 0x10000))\r\n"
       while true { try connection.send(chunk) }
     }
-    #expect(await EngineError.code { () async throws(EngineError) in try await engine.client.containers() } == .malformed)
+    #expect(
+      await EngineError.code { () async throws(EngineError) in try await engine.client.containers()
+      } == .malformed)
   }
 
   @Test(arguments: [
-    ("/keys/blog", ["x"]), ("/keys/blog/blog", ["x"]), ("/keys", ["x"]), ("/", []), ("/keys/blogs", []),
+    ("/keys/blog", ["x"]), ("/keys/blog/blog", ["x"]), ("/keys", ["x"]), ("/", []),
+    ("/keys/blogs", []),
     ("/keys/shop", []), ("/", []), ("/key", []), ("/keys/", ["x"]),
   ])
   func foreignUsersAreSeen(source: String, expected: [String]) async throws {
     let mounts = #","Mounts":[{"Type":"bind","Source":"\#(source)","Destination":"/a","RW":false}]"#
     let engine = try await StubEngine { _ in stubAnswer(200, "[\(Self.entry(more: mounts))]") }
-    let users = try await engine.client.foreignUsers(of: ["/keys/blog"], below: "/keys", agent: agent())
+    let users = try await engine.client.foreignUsers(
+      of: ["/keys/blog"], below: "/keys", agent: agent())
     #expect(users["/keys/blog"] ?? [] == expected)
   }
 

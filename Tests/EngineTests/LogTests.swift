@@ -24,7 +24,8 @@ import Testing
 
   @Test func framesAreTakenApart() async throws {
     let bytes =
-      Self.frame(1, "out\n") + Self.frame(2, "er") + Self.frame(1, "one\r\ntwo\n") + Self.frame(2, "r\n")
+      Self.frame(1, "out\n") + Self.frame(2, "er") + Self.frame(1, "one\r\ntwo\n")
+      + Self.frame(2, "r\n")
       + Self.frame(1, "last")
     let log = try await logs(bytes)
     #expect(log == ContainerLog(lines: ["out", "one", "two", "err", "last"]))
@@ -32,11 +33,14 @@ import Testing
   }
 
   @Test(arguments: [
-    [1, 0, 0], [9, 0, 0, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0, 9, 65], [1, 7, 0, 0, 0, 0, 0, 1, 65],
+    [1, 0, 0], [9, 0, 0, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0, 9, 65],
+    [1, 7, 0, 0, 0, 0, 0, 1, 65],
     [1, 0, 0, 0, 255, 255, 255, 255, 65], Array("plain text\n".utf8),
   ])
   func brokenFramesAreErrors(bytes: [UInt8]) async throws {
-    #expect(await EngineError.code { () async throws(EngineError) in try await logs(bytes) } == .malformed)
+    #expect(
+      await EngineError.code { () async throws(EngineError) in try await logs(bytes) } == .malformed
+    )
   }
 
   @Test func longLogsAreCut() async throws {

@@ -43,7 +43,8 @@ struct StubEngine {
     switch target {
     case "/_ping":
       stubAnswer(
-        200, "OK", headers: kind == .podman ? ["Libpod-Api-Version": "4.3.1"] : ["Api-Version": "1.41"])
+        200, "OK",
+        headers: kind == .podman ? ["Libpod-Api-Version": "4.3.1"] : ["Api-Version": "1.41"])
     case "/version": stubAnswer(200, try Fixture.text("\(kind.rawValue)-version.json"))
     case "/info": stubAnswer(200, try Fixture.text("\(kind.rawValue)-info.json"))
     default: nil
@@ -56,7 +57,9 @@ let kinds: [EngineIdentity.Kind] = [.docker, .podman]
 func agent() throws -> AgentID { try known(AgentID("0123456789abcdef0123456789abcdef")) }
 
 func known<Value>(_ value: Value?) throws -> Value {
-  guard let value else { throw StubServer.Failure(description: "a value of this test is not valid") }
+  guard let value else {
+    throw StubServer.Failure(description: "a value of this test is not valid")
+  }
   return value
 }
 
@@ -69,7 +72,8 @@ func specification(mounts: [Mount]? = nil, label: ContainerLabel? = nil) throws
     entrypoint: ["/bin/sh", "/etc/onionkeeper/start"],
     mounts: mounts ?? [
       Mount(source: "/var/lib/onionkeeper/keys/blog", destination: "/keys", isReadOnly: true),
-      Mount(source: "/var/lib/onionkeeper/state/blog/run", destination: "/run/tor", isReadOnly: false),
+      Mount(
+        source: "/var/lib/onionkeeper/state/blog/run", destination: "/run/tor", isReadOnly: false),
     ], limits: .standard, label: label)
 }
 

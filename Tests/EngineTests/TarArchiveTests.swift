@@ -16,7 +16,8 @@ import Testing
     return archive
   }
 
-  private let longPath = String(repeating: "d", count: 120) + "/" + String(repeating: "f", count: 99)
+  private let longPath =
+    String(repeating: "d", count: 120) + "/" + String(repeating: "f", count: 99)
 
   @Test func equalContentsMakeEqualBytes() throws {
     let bytes = try sample().bytes
@@ -27,9 +28,13 @@ import Testing
 
   @Test func tarReadsIt() throws {
     let folder = try TemporaryPath()
+    defer { folder.remove() }
     try Data(sample().bytes).write(to: URL(fileURLWithPath: folder.appending("a.tar")))
-    let listing = try output("TZ=UTC LC_ALL=C tar --numeric-owner -tvf \(folder.appending("a.tar"))")
-    let lines = listing.split(separator: "\n").map { $0.split(separator: " ").joined(separator: " ") }
+    let listing = try output(
+      "TZ=UTC LC_ALL=C tar --numeric-owner -tvf \(folder.appending("a.tar"))")
+    let lines = listing.split(separator: "\n").map {
+      $0.split(separator: " ").joined(separator: " ")
+    }
     #expect(
       lines == [
         "drwxrwxrwt 0/0 0 1970-01-01 00:00 data/", "-rw-r--r-- 0/0 13 1970-01-01 00:00 Dockerfile",
@@ -39,7 +44,9 @@ import Testing
     #expect(try output("tar -xOf \(folder.appending("a.tar")) \(longPath)") == "deep")
   }
 
-  @Test(arguments: ["", "/etc/passwd", "a/../b", "..", "a\u{0}b", String(repeating: "x", count: 101)])
+  @Test(arguments: [
+    "", "/etc/passwd", "a/../b", "..", "a\u{0}b", String(repeating: "x", count: 101),
+  ])
   func pathsThatDoNotFit(path: String) {
     var archive = TarArchive()
     let error = #expect(throws: EngineError.self) { try archive.add(path, text: "") }
@@ -50,7 +57,9 @@ import Testing
     let pipe = try #require(popen("exec 2>&1; \(command)", "r"))
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 4096)
-    while case let count = fread(&chunk, 1, chunk.count, pipe), count > 0 { bytes += chunk.prefix(count) }
+    while case let count = fread(&chunk, 1, chunk.count, pipe), count > 0 {
+      bytes += chunk.prefix(count)
+    }
     let status = pclose(pipe)
     let text = String(decoding: bytes, as: UTF8.self)
     guard status == 0 else { throw StubServer.Failure(description: "\(command): \(text)") }

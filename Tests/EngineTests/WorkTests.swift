@@ -27,12 +27,14 @@ import Testing
 
   @Test(arguments: [
     (#"{"stream":"ok\n"}"#, EngineError.Code.workFailed), (#"{"errorDetail":{}}"#, .workFailed),
-    (#"{"error":"x"}"#, .workFailed), ("", .workFailed), ("nonsense", .malformed), ("[]", .malformed),
+    (#"{"error":"x"}"#, .workFailed), ("", .workFailed), ("nonsense", .malformed),
+    ("[]", .malformed),
     (String(repeating: "x", count: 300 << 10), .malformed),
   ])
   func buildsWithoutAnImage(text: String, expected: EngineError.Code) async throws {
     let engine = try await StubEngine { request in
-      request.method == "POST" ? stubAnswer(200, text) : stubAnswer(404, #"{"message":"No such image"}"#)
+      request.method == "POST"
+        ? stubAnswer(200, text) : stubAnswer(404, #"{"message":"No such image"}"#)
     }
     let client = engine.client
     let code = await EngineError.code { () async throws(EngineError) in
@@ -62,18 +64,22 @@ import Testing
   }
 
   @Test(arguments: [
-    #"{"status":"sha256:ID"}"#, #"{"status":"sha256:ID","progress":"","progressDetail":{},"id":"sha256:ID"}"#,
+    #"{"status":"sha256:ID"}"#,
+    #"{"status":"sha256:ID","progress":"","progressDetail":{},"id":"sha256:ID"}"#,
     #"{"status":"Importing"}"# + "\n" + #"{"status":"done","id":"ID"}"#,
   ])
   func importsAreTaggedAfter(answer: String) async throws {
     let id = String(repeating: "0a", count: 32)
     let engine = try await StubEngine { request in
-      request.target.contains("create") ? stubAnswer(200, answer.replacing("ID", with: id))
+      request.target.contains("create")
+        ? stubAnswer(200, answer.replacing("ID", with: id))
         : stubAnswer(201, "")
     }
     let folder = try TemporaryPath()
+    defer { folder.remove() }
     try Data([1, 2, 3]).write(to: URL(fileURLWithPath: folder.appending("a.tar")))
-    let made = try await engine.client.importImage(tar: folder.appending("a.tar"), as: "base:bookworm")
+    let made = try await engine.client.importImage(
+      tar: folder.appending("a.tar"), as: "base:bookworm")
     #expect(made == "sha256:\(id)")
     #expect(
       engine.asked.map(\.target) == [
@@ -86,16 +92,24 @@ import Testing
     let engine = try await StubEngine { _ in stubAnswer(200, #"{"status":"odd"}"#) }
     let client = engine.client
     let folder = try TemporaryPath()
+    defer { folder.remove() }
     let none = folder.appending("none.tar")
-    #expect(await EngineError.code { () async throws(EngineError) in try await client.importImage(tar: none, as: "a:b") } == .invalid)
+    #expect(
+      await EngineError.code { () async throws(EngineError) in
+        try await client.importImage(tar: none, as: "a:b")
+      } == .invalid)
     let path = folder.appending("a.tar")
     try Data([1]).write(to: URL(fileURLWithPath: path))
-    #expect(await EngineError.code { () async throws(EngineError) in try await client.importImage(tar: path, as: "a:b") } == .malformed)
+    #expect(
+      await EngineError.code { () async throws(EngineError) in
+        try await client.importImage(tar: path, as: "a:b")
+      } == .malformed)
   }
 
   @Test(arguments: [
     ("docker.io/library/alpine:3.22", "fromImage=docker.io%2Flibrary%2Falpine&tag=3.22"),
-    ("alpine", "fromImage=alpine&tag=latest"), ("host:5000/x", "fromImage=host%3A5000%2Fx&tag=latest"),
+    ("alpine", "fromImage=alpine&tag=latest"),
+    ("host:5000/x", "fromImage=host%3A5000%2Fx&tag=latest"),
     ("x@sha256:ab", "fromImage=x&tag=sha256%3Aab"),
   ])
   func pullsAlwaysNameATag(reference: String, query: String) async throws {
@@ -105,7 +119,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("docker.io/library/x:1", "x:1"), ("localhost/x:1", "x:1"), ("docker.io/a/x:1", "a/x:1"), ("x:1", "x:1"),
+    ("docker.io/library/x:1", "x:1"), ("localhost/x:1", "x:1"), ("docker.io/a/x:1", "a/x:1"),
+    ("x:1", "x:1"),
     ("quay.example/x:1", "quay.example/x:1"),
   ])
   func namesAreFamiliar(long: String, short: String) { #expect(ImageName.familiar(long) == short) }

@@ -1,4 +1,5 @@
 import Foundation
+import GitSource
 import Keeping
 import OnionModel
 import Testing

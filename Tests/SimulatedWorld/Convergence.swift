@@ -30,6 +30,7 @@ extension SimulatedHost {
     }
     for place in keys.keys.sorted()
     where !unowned.contains(place) && !wanted.contains(place.service)
+      && keys[place]?.address.map(everPinned.contains) ?? true
       && !formers.contains(place.service)
       && !(instances[place.instance].map { isHeld(place.instance, $0, desired) } ?? false)
     {

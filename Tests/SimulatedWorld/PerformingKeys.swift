@@ -33,7 +33,6 @@ extension SimulatedHost {
     try requireSpace()
     try requireEmpty(place)
     let address = newAddress()
-    generated.insert(address)
     keys[place] = SimulatedKeyDirectory(
       address, owner: owner,
       clientFiles: KeyFiles.clientFiles(access: access, address: address))

@@ -49,7 +49,11 @@ public struct SimulatedHost: Hashable, Sendable {
   public let layout: AgentLayout
   public let engine: EngineIdentity
   public var keys: [KeyPlace: SimulatedKeyDirectory] = [:]
-  public var pins: [ServiceName: OnionAddress] = [:]
+  public var pins: [ServiceName: OnionAddress] = [:] {
+    didSet { everPinned.formUnion(pins.values) }
+  }
+  /// A key that the agent died over before it was pinned was never anybody's.
+  private(set) var everPinned: Set<OnionAddress> = []
   public var retired: [String: SimulatedRetiredKey] = [:]
   public var folders: [InstanceName: Folder] = [:]
   public var containers: [String: SimulatedContainer] = [:]
@@ -58,8 +62,6 @@ public struct SimulatedHost: Hashable, Sendable {
   public var trouble = Trouble()
   /// Secrets that a fault took away, to be brought back.
   public var stolen: [KeyPlace: OnionAddress] = [:]
-  /// Every address that the agent ever made here.
-  public var generated: Set<OnionAddress> = []
   /// Containers that somebody copied from ours, labels and all, under another name: not ours once their instance is gone.
   public var copies: Set<String> = []
   /// Directories that nobody ever gave to the agent.

@@ -20,7 +20,6 @@ public final class StubServer: Sendable {
     var open: Set<Int32> = []
     var isStopped = false
     var connections = 0
-    var peak = 0
     var requests: [StubRequest] = []
   }
 
@@ -40,6 +39,8 @@ public final class StubServer: Sendable {
       while true {
         let connection = accept(descriptor, nil, nil)
         guard connection >= 0 else { return }
+        // A child of another test must not keep it open.
+        _ = fcntl(connection, F_SETFD, FD_CLOEXEC)
         guard let self, self.admit(connection) else {
           close(connection)
           return
@@ -67,9 +68,6 @@ public final class StubServer: Sendable {
   /// How many connections have come.
   public var connectionCount: Int { state.withLock { $0.connections } }
 
-  /// How many were open at once at most.
-  public var peakConnectionCount: Int { state.withLock { $0.peak } }
-
   /// What has been asked so far, in order.
   public var requests: [StubRequest] { state.withLock { $0.requests } }
 
@@ -94,7 +92,6 @@ public final class StubServer: Sendable {
       guard !state.isStopped else { return false }
       state.open.insert(connection)
       state.connections += 1
-      state.peak = max(state.peak, state.open.count)
       return true
     }
   }
@@ -115,7 +112,9 @@ public final class StubServer: Sendable {
       let descriptor = try bind(AF_INET, &address)
       var length = socklen_t(MemoryLayout<sockaddr_in>.size)
       _ = withUnsafeMutablePointer(to: &address) {
-        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          getsockname(descriptor, $0, &length)
+        }
       }
       return (descriptor, Int(UInt16(bigEndian: address.sin_port)))
     case .unix(let path):

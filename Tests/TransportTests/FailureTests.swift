@@ -53,7 +53,8 @@ import Transport
     #expect(try await code(HTTPRequest("GET", "\(url)/sesame")) == .connect)
     let request = HTTPRequest("GET", "http://e/", route: .unixSocket("/tmp/ok-no-such-socket"))
     #expect(try await code(request) == .connect)
-    let long = HTTPRequest("GET", "http://e/", route: .unixSocket("/" + String(repeating: "x", count: 200)))
+    let long = HTTPRequest(
+      "GET", "http://e/", route: .unixSocket("/" + String(repeating: "x", count: 200)))
     #expect(try await code(long) == .connect)
   }
 
@@ -91,7 +92,9 @@ import Transport
     }
     let client = try makeClient()
     let url = server.url
-    let task = Task { try await client.send(HTTPRequest("GET", url, limits: HTTPLimits(total: nil))) }
+    let task = Task {
+      try await client.send(HTTPRequest("GET", url, limits: HTTPLimits(total: nil)))
+    }
     #expect(await eventually { server.requests.count == 1 })
     task.cancel()
     let error = await #expect(throws: TransportError.self) { try await task.value }
@@ -148,11 +151,13 @@ import Transport
 
   @Test(arguments: [
     HTTPRequest("get", "http://x/"), HTTPRequest("GET\r\nX: y", "http://x/"),
-    HTTPRequest("", "http://x/"), HTTPRequest("GET", "ftp://x/"), HTTPRequest("GET", "file:///etc/passwd"),
+    HTTPRequest("", "http://x/"), HTTPRequest("GET", "ftp://x/"),
+    HTTPRequest("GET", "file:///etc/passwd"),
     HTTPRequest("GET", "http:x"), HTTPRequest("GET", "http://user:sesame@x/"),
     HTTPRequest("GET", "http://x/a b"), HTTPRequest("GET", "http://x/\r\nX: y"),
     HTTPRequest("GET", "http://x/", headers: ["X": "a\r\nY: b"]),
-    HTTPRequest("GET", "http://x/", headers: ["X:": "a"]), HTTPRequest("GET", "http://x/", headers: ["": "a"]),
+    HTTPRequest("GET", "http://x/", headers: ["X:": "a"]),
+    HTTPRequest("GET", "http://x/", headers: ["": "a"]),
     HTTPRequest("GET", "http://x/", route: .socks("x/y:1")),
     HTTPRequest("GET", "http://x/", route: .unixSocket("/a\u{0}b")),
   ])
@@ -163,6 +168,7 @@ import Transport
   @Test func bodiesThatCannotBeRead() async throws {
     let server = try StubServer { _ in stubAnswer(200, "") }
     let folder = try TemporaryPath()
+    defer { folder.remove() }
     #expect(mkfifo(folder.appending("pipe"), 0o600) == 0)
     for path in [folder.path, folder.appending("none"), folder.appending("pipe")] {
       let request = HTTPRequest("POST", server.url, body: .file(path))
@@ -173,6 +179,7 @@ import Transport
 
   @Test func fileThatShrinksWhileItIsSent() async throws {
     let folder = try TemporaryPath()
+    defer { folder.remove() }
     let path = folder.appending("body")
     try Data(count: 64 << 20).write(to: URL(fileURLWithPath: path))
     let server = try StubServer { connection in

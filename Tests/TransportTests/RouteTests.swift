@@ -14,11 +14,13 @@ import Transport
       _ = try connection.read(Int(connection.read(1)[0]))
       try connection.send([1, 0])
       let head = try connection.read(4)
-      let name = head[3] == 3 ? try connection.read(Int(connection.read(1)[0])) : Array("address".utf8)
+      let name =
+        head[3] == 3 ? try connection.read(Int(connection.read(1)[0])) : Array("address".utf8)
       let port = try connection.read(2)
       try connection.send([5, 0, 0, 1, 0, 0, 0, 0, 0, 0])
       _ = try connection.readRequest()
-      let text = "\(String(decoding: user, as: UTF8.self)) \(String(decoding: name, as: UTF8.self)) "
+      let text =
+        "\(String(decoding: user, as: UTF8.self)) \(String(decoding: name, as: UTF8.self)) "
         + "\(Int(port[0]) << 8 | Int(port[1]))"
       try connection.send(stubAnswer(200, text))
     }
@@ -28,7 +30,8 @@ import Transport
     let proxy = try socksServer()
     // `no_proxy` of the environment names this host: it must not matter, or the name would leak.
     let request = HTTPRequest(
-      "GET", "http://hidden.example:8080/", route: .socks("127.0.0.1:\(proxy.port)", user: "repo-1"))
+      "GET", "http://hidden.example:8080/", route: .socks("127.0.0.1:\(proxy.port)", user: "repo-1")
+    )
     let response = try await makeClient().send(request)
     #expect(String(decoding: response.body, as: UTF8.self) == "repo-1 hidden.example 8080")
   }
@@ -51,7 +54,8 @@ import Transport
     #expect(untrusted?.code == .tls)
     let trusted = HTTPRequest("GET", url, authorities: server.certificate)
     #expect(try await client.send(trusted).status == 200)
-    let byAddress = HTTPRequest("GET", "https://127.0.0.1:\(server.port)/", authorities: server.certificate)
+    let byAddress = HTTPRequest(
+      "GET", "https://127.0.0.1:\(server.port)/", authorities: server.certificate)
     let wrongName = await #expect(throws: TransportError.self) { try await client.send(byAddress) }
     #expect(wrongName?.code == .tls)
     let missing = HTTPRequest("GET", url, authorities: "/tmp/ok-no-such-file.pem")

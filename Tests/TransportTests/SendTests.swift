@@ -40,6 +40,7 @@ import Transport
     let bytes = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
     let sum = bytes.reduce(0) { ($0 &* 31 &+ Int($1)) & 0xffff_ffff }
     let folder = try TemporaryPath()
+    defer { folder.remove() }
     try Data(bytes).write(to: URL(fileURLWithPath: folder.appending("body")))
     let cases: [(HTTPRequest, String)] = [
       (HTTPRequest("POST", server.url), "POST 0 0 none none"),
@@ -61,6 +62,7 @@ import Transport
 
   @Test func unixSocketsAreReached() async throws {
     let folder = try TemporaryPath()
+    defer { folder.remove() }
     let server = try StubServer(.unix(folder.appending("s"))) { stubAnswer(200, $0.target) }
     let request = HTTPRequest("GET", "http://engine/x", route: .unixSocket(folder.appending("s")))
     let response = try await makeClient().send(request)
@@ -73,7 +75,9 @@ import Transport
       _ = try connection.readRequest()
       try connection.send("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
       try connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Last: no\r\n\r\n")
-      for part in ["hello ", "world"] { try connection.send("\(String(part.utf8.count, radix: 16))\r\n\(part)\r\n") }
+      for part in ["hello ", "world"] {
+        try connection.send("\(String(part.utf8.count, radix: 16))\r\n\(part)\r\n")
+      }
       try connection.send("0\r\nX-Trailer: late\r\n\r\n")
     }
     let response = try await makeClient().send(HTTPRequest("GET", server.url))

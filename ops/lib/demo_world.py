@@ -3,7 +3,7 @@
 Everything lives in the network namespace of the engine, which has no way out. Each part is a tool of this folder that
 knows its own processes by pid; `World.stop` ends them in the order that leaves nothing behind.
 """
-import base64, concurrent.futures, json, os, pathlib, re, secrets, shutil, signal, subprocess, threading
+import base64, concurrent.futures, json, os, pathlib, re, secrets, shutil, signal, subprocess, threading, time
 
 import daemon
 from demo_engine import EngineAPI
@@ -40,7 +40,7 @@ class World:
 
     @classmethod
     def found(cls, root):
-        """The world of an earlier run below `root`, the pid that made it, whether it was kept; None if it is none of ours."""
+        """The world of an earlier run below `root`, the pid that made it, whether it was kept; None if it is no such."""
         try:
             said = json.loads((pathlib.Path(root) / MARK).read_text())
             return cls(root, said["engine"], said["binary"]), said["pid"], said["kept"]
@@ -57,7 +57,7 @@ class World:
         """Runs a program to its end; its exit code and output. What it says on stderr is kept in `logs/LOG`.
 
         It gets a session of its own: Ctrl-C reaches us, and we end what runs. `inside`: in the engine's network."""
-        words = [str(w) for w in ([f"nsenter", f"--net={self.netns}"] if inside else []) + list(words)]
+        words = [str(w) for w in (["nsenter", f"--net={self.netns}"] if inside else []) + list(words)]
         with open(self.logs / log, "ab") as errors:
             errors.write(f"$ {' '.join(words)}\n".encode())
             errors.flush()
@@ -72,7 +72,7 @@ class World:
         try:
             said, _ = child.communicate(input, timeout=seconds)
         except subprocess.TimeoutExpired:
-            raise Broken(f"{words[-1] if inside else words[0]} did not end within {seconds} s (log: {self.logs / log})") from None
+            raise Broken(f"{' '.join(words)[:200]}: did not end within {seconds} s (log: {self.logs / log})") from None
         finally:
             self.finish(child)
         if child.returncode not in codes:
@@ -162,6 +162,19 @@ class World:
         self.run([LIB / "tor-network", "wait-onion", self.tor_dir, f"{address}:{port}", "--timeout", seconds,
                   "--expect", expect], "fetch.log", seconds=seconds + 60)
 
+    def page_again(self, address, port, expect, seconds=200):
+        """The same of a tor that was started anew. A client that asks too early learns the old introduction points once
+        more and waits for them in vain, so it forgets what it knows now and then."""
+        end = time.monotonic() + seconds
+        while True:
+            self.tool("tor-network", "newnym", self.tor_dir)
+            code, _ = self.run([LIB / "tor-network", "wait-onion", self.tor_dir, f"{address}:{port}", "--timeout", 15,
+                                "--expect", expect], "fetch.log", codes=(0, 1))
+            if code == 0:
+                return
+            if time.monotonic() > end:
+                raise Broken(f"{address}:{port} does not answer with its page\n{last_words(self.logs / 'fetch.log')}")
+
     def refused(self, address, port, codes, seconds=120):
         """Fetches until the client is refused with one of tor's SOCKS codes, which is the result."""
         _, said = self.run([LIB / "tor-network", "wait-onion", self.tor_dir, f"{address}:{port}", "--timeout", seconds,
@@ -173,10 +186,6 @@ class World:
         code, _ = self.run([LIB / "tor-network", "wait-onion", self.tor_dir, f"{address}:{port}", "--timeout", seconds],
                            "fetch.log", seconds=seconds + 60, codes=(0, 1))
         return code == 0
-
-    def forget_circuits(self):
-        """Tor keeps what it knew of a service, also of one that has moved since."""
-        self.tool("tor-network", "newnym", self.tor_dir)
 
     def allow_client(self, address, private):
         self.tool("tor-network", "client-auth", self.tor_dir, address, private)

@@ -224,6 +224,47 @@ import Testing
     }
   }
 
+  /// tor verifies the configuration in the new image, and then does not run: the previous image carries on.
+  @Test func aNewImageThatFailsGoesBackToThePreviousOne() async throws {
+    try await withHost("docker", ["blog": CommandHost.definition()]) { host in
+      try await host.setUp()
+      #expect(try await host.onionkeeper("apply --quiet").code == 0)
+      let before = try await image(host)
+      let tor = "#!/bin/sh\ncase $* in *verify*) exit 0;; esac\nexit 1\n"
+      try await must(
+        "mkdir \(host.folder)/x && tar -xf \(host.state)/images/bookworm.tar -C \(host.folder)/x")
+      try await must("rm \(host.folder)/x/usr/bin/tor")
+      try host.write("x/usr/bin/tor", tor)
+      try await must(
+        "cd \(host.folder)/x && chmod 755 usr/bin/tor && tar -cf \(host.state)/images/broken.tar .")
+      let file = host.hostFile
+      try host.write("host.yaml", file.replacingOccurrences(of: "bookworm", with: "broken"))
+      let failed = try await host.onionkeeper("apply")
+      #expect(failed.code == 1)
+      #expect(try await host.containers()["onionkeeper-blog"] == "running")
+      #expect(try await image(host) == before)
+      let history = try await host.onionkeeper("history")
+      #expect(
+        history.output.contains("prove  change  failed")
+          || history.output.contains("startContainer  change  failed"))
+      let waiting = try await host.onionkeeper("plan")
+      #expect(waiting.code == 0)
+      #expect(waiting.output.contains("the previous one runs"))
+
+      // The host file as it was: nothing moved, nothing restarts.
+      try host.write("host.yaml", file)
+      let back = try await host.onionkeeper("plan")
+      #expect(back.output.contains("nothing to do"), "\(back.output)")
+    }
+  }
+
+  private func image(_ host: CommandHost) async throws -> String {
+    struct Configuration: Decodable { var Image: String }
+    struct Container: Decodable { var Config: Configuration }
+    let text = try await host.engine("'http://e/containers/onionkeeper-blog/json'")
+    return try JSONDecoder().decode(Container.self, from: Data(text.utf8)).Config.Image
+  }
+
   @Test func theLoopHearsSignalsAndEvents() async throws {
     try await withHost("docker", ["blog": CommandHost.definition()]) { host in
       try await host.setUp()

@@ -12,7 +12,9 @@ struct EngineBench: Sendable {
   let engine: PrivateEngine
   let client: EngineClient
 
-  static func shared(_ kind: EngineKind) async throws -> EngineBench { try await benches.bench(kind) }
+  static func shared(_ kind: EngineKind) async throws -> EngineBench {
+    try await benches.bench(kind)
+  }
 
   /// A test's own folder, agent and specification.
   static func place(_ kind: EngineKind) async throws -> EnginePlace {
@@ -27,6 +29,7 @@ struct EngineBench: Sendable {
     let folder = try TemporaryFolder()
     let tar = try folder.file("root.tar", try await tinyRoot().bytes)
     _ = try await client.importImage(tar: tar, as: image)
+    folder.remove()
     _ = try await client.ensureNetwork(network, agent: randomAgent())
     return EngineBench(engine: engine, client: client)
   }
@@ -42,7 +45,7 @@ private actor Benches {
   }
 }
 
-/// What one test works with. The folders in it are removed with it.
+/// What one test works with; `close` it at its end.
 struct EnginePlace: Sendable {
   let bench: EngineBench
   let agent: AgentID
@@ -65,15 +68,32 @@ struct EnginePlace: Sendable {
       ],
       mounts: [
         Mount(
-          source: try folder.folder("keys", owner: 7942), destination: TorLayout.keys, isReadOnly: true),
-        Mount(source: try folder.folder("run", owner: 7942), destination: TorLayout.run, isReadOnly: false),
+          source: try folder.folder("keys", owner: 7942), destination: TorLayout.keys,
+          isReadOnly: true),
+        Mount(
+          source: try folder.folder("run", owner: 7942), destination: TorLayout.run,
+          isReadOnly: false),
       ], limits: ContainerLimits(memory: 128 << 20, milliCPUs: 1000, pids: 64))
+  }
+
+  /// Removes its folders. At the end of a test: an engine makes a bind source that is gone anew, as root's.
+  func close() { folder.remove() }
+
+  /// Starts it and waits until its shell has set its trap: a SIGTERM before that is lost on a first process.
+  func start(_ container: String) async throws {
+    let before = try await client.logs(container, tail: 100).lines.filter { $0 == "err" }.count
+    try await client.start(container)
+    let isReady = try await waitUntil {
+      try await client.logs(container, tail: 100).lines.filter { $0 == "err" }.count > before
+    }
+    guard isReady else { throw TestFailure("\(container) does not say that it is ready") }
   }
 
   /// By hand, as an operator would: the agent never pauses anything.
   func pause(_ container: String) async throws {
     let request = HTTPRequest(
-      "POST", "http://engine/containers/\(container)/pause", route: .unixSocket(bench.engine.socket))
+      "POST", "http://engine/containers/\(container)/pause", route: .unixSocket(bench.engine.socket)
+    )
     let response = try await HTTPClient().send(request)
     guard response.isSuccess else { throw TestFailure("pause: \(response.status)") }
   }

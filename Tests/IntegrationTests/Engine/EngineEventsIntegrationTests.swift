@@ -9,13 +9,15 @@ import Transport
 @Suite struct EngineEventsIntegrationTests {
   @Test(arguments: EngineKind.allCases) func everythingOfOursIsTold(kind: EngineKind) async throws {
     let place = try await EngineBench.place(kind)
+    defer { place.close() }
     let (client, specification) = (place.client, place.specification)
     let events = Events()
     let stream = try await client.events(of: place.agent)
     let follower = Task { for try await event in stream { events.append(event) } }
     defer { follower.cancel() }
 
-    let id = try await client.create(specification, labels: specification.labels(agent: place.agent))
+    let id = try await client.create(
+      specification, labels: specification.labels(agent: place.agent))
     try await client.start(id)
     let pid = try #require(try await client.inspect(id)).facts.pid
     #expect(Glibc.kill(pid_t(pid), SIGKILL) == 0)
@@ -34,10 +36,14 @@ import Transport
     #expect(events.all.allSatisfy { $0.containerID == id })
     #expect(events.all.contains { $0.action == .die && $0.exitCode == 137 })
     #expect(events.all.first?.name == specification.name)
-    #expect(events.all.allSatisfy { $0.labels[ContainerLabelKey.instance] == specification.instance.text })
+    #expect(
+      events.all.allSatisfy { $0.labels[ContainerLabelKey.instance] == specification.instance.text }
+    )
   }
 
-  @Test(arguments: EngineKind.allCases) func aKilledEngineIsUnreachable(kind: EngineKind) async throws {
+  @Test(arguments: EngineKind.allCases) func aKilledEngineIsUnreachable(kind: EngineKind)
+    async throws
+  {
     let engine = try await PrivateEngine.start(kind)
     let client = try await EngineClient.connect(socket: engine.socket, http: HTTPClient())
     let stream = try await client.events(of: try randomAgent())
@@ -45,8 +51,11 @@ import Transport
     try await engine.kill()
     // The end of the engine is the end of the sequence, no error.
     try await follower.value
-    #expect(await code { () async throws(EngineError) in try await client.ping() } == .unreachable)
-    #expect(await code { () async throws(EngineError) in try await client.containers() } == .unreachable)
+    #expect(
+      await errorCode { () async throws(EngineError) in try await client.ping() } == .unreachable)
+    #expect(
+      await errorCode { () async throws(EngineError) in try await client.containers() }
+        == .unreachable)
     try await engine.startAgain()
     #expect(try await client.containers() == [])
     try await engine.stop()

@@ -4,7 +4,8 @@ import OnionModel
 import Testing
 import Transport
 
-@Suite struct EngineImagesIntegrationTests {
+/// One after another: Podman 4.3 fails a build ("layer not known") while another image is being removed.
+@Suite(.serialized) struct EngineImagesIntegrationTests {
   private func context(_ dockerfile: String) throws -> [UInt8] {
     var archive = TarArchive()
     try archive.add("Dockerfile", text: dockerfile)
@@ -12,7 +13,8 @@ import Transport
     return archive.bytes
   }
 
-  @Test(arguments: EngineKind.allCases) func imagesAreBuiltAndRemoved(kind: EngineKind) async throws {
+  @Test(arguments: EngineKind.allCases) func imagesAreBuiltAndRemoved(kind: EngineKind) async throws
+  {
     let bench = try await EngineBench.shared(kind)
     let client = bench.client
     let tag = "ok-built-\(try randomAgent().text.prefix(8)):abc"
@@ -30,11 +32,15 @@ import Transport
     #expect(try await client.image(image.id)?.id == image.id)
 
     // In use: refused, never forced.
-    var specification = try await EngineBench.place(kind).specification
+    let place = try await EngineBench.place(kind)
+    defer { place.close() }
+    var specification = place.specification
     specification.image = tag
     let id = try await client.create(specification, labels: [:])
     #expect(try await client.inspect(id)?.facts.imageID == image.id)
-    #expect(await code { () async throws(EngineError) in try await client.removeImage(tag) } == .conflict)
+    #expect(
+      await errorCode { () async throws(EngineError) in try await client.removeImage(tag) }
+        == .conflict)
     #expect(try await client.inspect(id) != nil)
     try await client.remove(id)
 
@@ -50,7 +56,8 @@ import Transport
 
   @Test(arguments: EngineKind.allCases) func failedBuildsSayWhy(kind: EngineKind) async throws {
     let client = try await EngineBench.shared(kind).client
-    let failing = try context("FROM \(EngineBench.image)\nRUN [\"/bin/sh\", \"-c\", \"echo because; exit 3\"]\n")
+    let failing = try context(
+      "FROM \(EngineBench.image)\nRUN [\"/bin/sh\", \"-c\", \"echo because; exit 3\"]\n")
     let error = await #expect(throws: EngineError.self) {
       try await client.build(context: failing, tag: "ok-failed:1")
     }
@@ -58,7 +65,7 @@ import Transport
     #expect(error?.message.contains("because") == true)
     #expect(error?.message.contains("3") == true)
     #expect(try await client.image("ok-failed:1") == nil)
-    let nonsense = await code { () async throws(EngineError) in
+    let nonsense = await errorCode { () async throws(EngineError) in
       try await client.build(context: Array("no tar".utf8), tag: "ok-failed:1")
     }
     #expect(nonsense != nil)
@@ -67,17 +74,20 @@ import Transport
   @Test(arguments: EngineKind.allCases) func volumesOfImagesAreSeen(kind: EngineKind) async throws {
     let client = try await EngineBench.shared(kind).client
     let tag = "ok-volume-\(try randomAgent().text.prefix(8)):1"
-    _ = try await client.build(context: context("FROM \(EngineBench.image)\nVOLUME /data\n"), tag: tag)
+    _ = try await client.build(
+      context: context("FROM \(EngineBench.image)\nVOLUME /data\n"), tag: tag)
     #expect(try await client.image(tag)?.volumes == ["/data"])
     try await client.removeImage(tag)
   }
 
-  @Test(arguments: EngineKind.allCases) func importsHaveTheirTagOnly(kind: EngineKind) async throws {
+  @Test(arguments: EngineKind.allCases) func importsHaveTheirTagOnly(kind: EngineKind) async throws
+  {
     let client = try await EngineBench.shared(kind).client
     let name = "ok-import-\(try randomAgent().text.prefix(8))"
     var archive = TarArchive()
     try archive.add("a", text: "b")
     let folder = try TemporaryFolder()
+    defer { folder.remove() }
     let tar = try folder.file("a.tar", archive.bytes)
     let id = try await client.importImage(tar: tar, as: "\(name):bookworm")
     #expect(try await client.image(id)?.tags == ["\(name):bookworm"])
@@ -86,7 +96,7 @@ import Transport
     #expect(try await client.image(id) == nil)
     let none = folder.path("none.tar")
     #expect(
-      await code { () async throws(EngineError) in
+      await errorCode { () async throws(EngineError) in
         try await client.importImage(tar: none, as: "\(name):1")
       } == .invalid)
   }

@@ -21,8 +21,10 @@ import Transport
 
   @Test(arguments: EngineKind.allCases) func aWholeLife(kind: EngineKind) async throws {
     let place = try await EngineBench.place(kind)
+    defer { place.close() }
     let (client, specification) = (place.client, place.specification)
-    let id = try await client.create(specification, labels: specification.labels(agent: place.agent))
+    let id = try await client.create(
+      specification, labels: specification.labels(agent: place.agent))
 
     let created = try #require(try await client.inspect(specification.name))
     #expect(created.id == id)
@@ -31,7 +33,7 @@ import Transport
     #expect(specification.deviations(of: created.facts) == [])
     #expect(specification.looseLimits(of: created.facts) == [])
 
-    try await client.start(id)
+    try await place.start(id)
     try await client.start(id)
     let running = try #require(try await client.inspect(id))
     #expect(running.state == .running)
@@ -52,26 +54,30 @@ import Transport
     #expect(stopped.facts.pid == 0)
 
     // A second start: a tmpfs without its directory in the image would fail here.
-    try await client.start(id)
+    try await place.start(id)
     let second = try #require(try await client.inspect(id))
     try await client.restart(id, timeout: 20)
     let third = try #require(try await client.inspect(id))
     #expect(second.state == .running && third.state == .running)
     #expect(third.facts.pid != second.facts.pid)
 
-    #expect(await code { () async throws(EngineError) in try await client.remove(id) } == .conflict)
+    #expect(
+      await errorCode { () async throws(EngineError) in try await client.remove(id) } == .conflict)
     try await client.remove(id, force: true)
     try await client.remove(id, force: true)
     #expect(try await client.inspect(id) == nil)
     #expect(try await client.containers(of: place.agent) == [])
   }
 
-  @Test(arguments: EngineKind.allCases) func whatIsMissingOrTakenIsNamed(kind: EngineKind) async throws {
+  @Test(arguments: EngineKind.allCases) func whatIsMissingOrTakenIsNamed(kind: EngineKind)
+    async throws
+  {
     let place = try await EngineBench.place(kind)
+    defer { place.close() }
     let (client, specification) = (place.client, place.specification)
     let id = try await client.create(specification, labels: [:])
     #expect(
-      await code { () async throws(EngineError) in
+      await errorCode { () async throws(EngineError) in
         try await client.create(specification, labels: [:])
       } == .conflict)
     var other = specification
@@ -79,22 +85,28 @@ import Transport
     other.image = "ok-no-such-image:1"
     let missing = other
     #expect(
-      await code { () async throws(EngineError) in
+      await errorCode { () async throws(EngineError) in
         try await client.create(missing, labels: [:])
       } == .notFound)
     let none = specification.name + "-none"
-    #expect(await code { () async throws(EngineError) in try await client.start(none) } == .notFound)
-    #expect(await code { () async throws(EngineError) in try await client.logs(none, tail: 1) } == .notFound)
     #expect(
-      await code { () async throws(EngineError) in
+      await errorCode { () async throws(EngineError) in try await client.start(none) } == .notFound)
+    #expect(
+      await errorCode { () async throws(EngineError) in try await client.logs(none, tail: 1) }
+        == .notFound)
+    #expect(
+      await errorCode { () async throws(EngineError) in
         try await client.kill(id, signal: "HUP")
       } == .conflict)
     #expect(try await client.inspect(none) == nil)
     try await client.remove(id)
   }
 
-  @Test(arguments: EngineKind.allCases) func namesMoveAndIdentifiersStay(kind: EngineKind) async throws {
+  @Test(arguments: EngineKind.allCases) func namesMoveAndIdentifiersStay(kind: EngineKind)
+    async throws
+  {
     let place = try await EngineBench.place(kind)
+    defer { place.close() }
     let (client, name) = (place.client, place.specification.name)
     let id = try await client.create(place.specification, labels: [:])
     try await client.rename(id, to: name + "-moved")
@@ -105,12 +117,15 @@ import Transport
     try await client.remove(id)
   }
 
-  @Test(arguments: EngineKind.allCases) func limitsArePutBackWhereItCan(kind: EngineKind) async throws {
+  @Test(arguments: EngineKind.allCases) func limitsArePutBackWhereItCan(kind: EngineKind)
+    async throws
+  {
     let place = try await EngineBench.place(kind)
+    defer { place.close() }
     let client = place.client
     let id = try await client.create(place.specification, labels: [:])
     let smaller = ContainerLimits(memory: 64 << 20, milliCPUs: 500, pids: 32)
-    let result = await code { () async throws(EngineError) in
+    let result = await errorCode { () async throws(EngineError) in
       try await client.update(id, limits: smaller)
     }
     #expect(result == (kind == .docker ? nil : .unsupported))
@@ -127,9 +142,10 @@ import Transport
 
   @Test(arguments: EngineKind.allCases) func pausedOnesCanBeStopped(kind: EngineKind) async throws {
     let place = try await EngineBench.place(kind)
+    defer { place.close() }
     let client = place.client
     let id = try await client.create(place.specification, labels: [:])
-    try await client.start(id)
+    try await place.start(id)
     try await place.pause(id)
     #expect(try await client.inspect(id)?.state == .paused)
     try await client.unpause(id)
@@ -137,16 +153,19 @@ import Transport
     try await place.pause(id)
     try await client.stop(id, timeout: 20)
     #expect(try await client.inspect(id)?.state == .exited)
-    #expect(await code { () async throws(EngineError) in try await client.unpause(id) } != nil)
+    #expect(await errorCode { () async throws(EngineError) in try await client.unpause(id) } != nil)
     try await client.remove(id)
   }
 
   @Test(arguments: EngineKind.allCases) func logsAreRead(kind: EngineKind) async throws {
     let place = try await EngineBench.place(kind)
+    defer { place.close() }
     let client = place.client
     let id = try await client.create(place.specification, labels: [:])
     try await client.start(id)
-    let isWhole = try await waitUntil { try await client.logs(id, tail: 50).lines.sorted() == ["err", "out"] }
+    let isWhole = try await waitUntil {
+      try await client.logs(id, tail: 50).lines.sorted() == ["err", "out"]
+    }
     #expect(isWhole)
     #expect(try await client.logs(id, tail: 1).lines.count == 1)
     try await client.remove(id, force: true)
@@ -154,6 +173,7 @@ import Transport
 
   @Test(arguments: EngineKind.allCases) func oneShots(kind: EngineKind) async throws {
     let place = try await EngineBench.place(kind)
+    defer { place.close() }
     let (client, specification) = (place.client, place.specification)
     let name = specification.name + "-check"
     let labels = ["onionkeeper.check": place.agent.text]
@@ -164,7 +184,7 @@ import Transport
     #expect(result.log.lines.sorted() == ["/data", "bad"])
     #expect(try await client.inspect(name) == nil)
 
-    let late = await code { () async throws(EngineError) in
+    let late = await errorCode { () async throws(EngineError) in
       try await client.runOnce(
         specification, command: ["/bin/sleep", "600"], name: name, labels: labels,
         timeout: .milliseconds(300))
@@ -185,7 +205,7 @@ import Transport
     var foreign = specification
     foreign.name = name
     let id = try await client.create(foreign, labels: [:])
-    let taken = await code { () async throws(EngineError) in
+    let taken = await errorCode { () async throws(EngineError) in
       try await client.runOnce(
         specification, command: ["/bin/cat"], name: name, labels: labels, timeout: .seconds(60))
     }
@@ -194,8 +214,11 @@ import Transport
     try await client.remove(id)
   }
 
-  @Test(arguments: EngineKind.allCases) func foreignUsersOfKeysAreSeen(kind: EngineKind) async throws {
+  @Test(arguments: EngineKind.allCases) func foreignUsersOfKeysAreSeen(kind: EngineKind)
+    async throws
+  {
     let place = try await EngineBench.place(kind)
+    defer { place.close() }
     let client = place.client
     let keys = try #require(place.specification.mounts.first { $0.destination == "/keys" }).source
     let root = place.folder.path
@@ -221,7 +244,7 @@ import Transport
 }
 
 /// The code of the error that `body` throws; `nil` if it throws none.
-func code(of body: () async throws(EngineError) -> some Any) async -> EngineError.Code? {
+func errorCode(of body: () async throws(EngineError) -> some Any) async -> EngineError.Code? {
   do throws(EngineError) {
     _ = try await body()
     return nil

@@ -14,7 +14,9 @@ func tinyRoot(
     where word.hasPrefix("/") { files.insert(String(word)) }
   }
   var archive = TarArchive()
-  for folder in ["keys", "etc", "etc/onionkeeper", "run", "run/tor"] { try archive.addDirectory(folder) }
+  for folder in ["keys", "etc", "etc/onionkeeper", "run", "run/tor"] {
+    try archive.addDirectory(folder)
+  }
   for folder in ["tmp", "data"] { try archive.addDirectory(folder, mode: 0o1777) }
   for file in files.sorted() {
     guard let bytes = FileManager.default.contents(atPath: file) else {
