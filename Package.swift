@@ -100,8 +100,8 @@ let package = Package(
     tests(
       "Keeping",
       [
-        "Definitions", "Engine", "GitSource", "Journaling", "KeyStore", "OnionModel", "Planning",
-        "StubServer", "Transport",
+        "Definitions", "Descriptors", "Engine", "GitSource", "Journaling", "KeyStore", "OnionModel",
+        "Planning", "StubServer", "Transport",
       ]),
     tests("KeyStore", ["CLinux", "Descriptors", "OnionModel", crypto]),
     tests("OnionModel"),

@@ -102,7 +102,11 @@ private struct ErrorWords {
 
   init(_ body: [UInt8]) {
     // A body that is no JSON is a router's or a proxy's page: no words of the engine.
-    guard let wire = try? JSONReader.decode(Wire.self, from: body) else { return }
-    (message, cause) = (wire.message, wire.cause)
+    do {
+      let wire = try JSONReader.decode(Wire.self, from: body)
+      (message, cause) = (wire.message, wire.cause)
+    } catch {
+      return
+    }
   }
 }

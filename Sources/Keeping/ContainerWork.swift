@@ -28,6 +28,8 @@ struct ContainerWork: Sendable {
       throw StepFailure(
         code: "name.taken", message: "a container named \(specification.name) is there already")
     }
+    // Podman forgets a network's isolation when somebody looks at it through the Docker-compatible API.
+    _ = try await engine.ensureNetwork(specification.network, agent: agent)
     let id = try await engine.create(specification, labels: specification.labels(agent: agent))
     return .created(containerID: id)
   }

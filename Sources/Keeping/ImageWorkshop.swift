@@ -37,6 +37,8 @@ struct ImageWorkshop: Sendable {
       throw StepFailure(error)
     } catch let failure as StepFailure {
       throw failure
+    } catch is CancellationError {
+      throw StepFailure(code: "cancelled", message: "the build was cancelled")
     } catch {
       throw StepFailure(code: "image.failed", message: "\(error)")
     }

@@ -96,26 +96,27 @@ extension Transfer {
     let this = Unmanaged.passUnretained(self).toOpaque()
     try check(
       ccurl_set_write(handle, CURLOPT_HEADERFUNCTION) { bytes, size, count, context in
-        Transfer.at(context).receive(
-          line: UnsafeRawBufferPointer(start: bytes, count: size * count))
+        Transfer.at(context)?.receive(
+          line: UnsafeRawBufferPointer(start: bytes, count: size * count)) ?? 0
       })
     try check(ccurl_set_pointer(handle, CURLOPT_HEADERDATA, this))
     try check(
       ccurl_set_write(handle, CURLOPT_WRITEFUNCTION) { bytes, size, count, context in
-        Transfer.at(context).receive(
-          body: UnsafeRawBufferPointer(start: bytes, count: size * count))
+        Transfer.at(context)?.receive(
+          body: UnsafeRawBufferPointer(start: bytes, count: size * count)) ?? 0
       })
     try check(ccurl_set_pointer(handle, CURLOPT_WRITEDATA, this))
     try check(
       ccurl_set_read(handle) { bytes, size, count, context in
-        Transfer.at(context).send(
+        Transfer.at(context)?.send(
           into: UnsafeMutableRawBufferPointer(start: bytes, count: size * count))
+          ?? Int(CURL_READFUNC_ABORT)
       })
     try check(ccurl_set_pointer(handle, CURLOPT_READDATA, this))
     try check(
       ccurl_set_seek(handle) { context, offset, origin in
         // Only from the start (SEEK_SET), as libcurl promises.
-        let isDone = origin == 0 && Transfer.at(context).upload?.rewind(to: Int(offset)) == true
+        let isDone = origin == 0 && Transfer.at(context)?.upload?.rewind(to: Int(offset)) == true
         return isDone ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL
       })
     try check(ccurl_set_pointer(handle, CURLOPT_SEEKDATA, this))
@@ -126,8 +127,9 @@ extension Transfer {
       })
   }
 
-  private static func at(_ context: UnsafeMutableRawPointer?) -> Transfer {
-    guard let context else { preconditionFailure("libcurl lost the pointer that it was given") }
+  /// `nil` would mean that libcurl lost the pointer that it was given: the callbacks then end the transfer.
+  private static func at(_ context: UnsafeMutableRawPointer?) -> Transfer? {
+    guard let context else { return nil }
     return Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
   }
 

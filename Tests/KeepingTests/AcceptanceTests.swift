@@ -1,4 +1,5 @@
 import Foundation
+import GitSource
 import Journaling
 import KeyStore
 import OnionModel
@@ -181,9 +182,8 @@ struct AcceptanceTests {
       #expect(report.desired.services.map(\.name.text) == ["blog"])
       #expect(report.diagnostics.contains { $0.severity == .error })
     }
-    try await host.agent { house in
-      #expect(try await house.journal.kinds().filter { $0 == .definitionInvalid }.count == 1)
-    }
+    let kinds = try await host.agent { try await $0.journal.kinds() }
+    #expect(kinds.filter { $0 == .definitionInvalid }.count == 1)
   }
 
   @Test func soakWaitsWithoutTrouble() async throws {

@@ -56,7 +56,8 @@ struct ApproverTests {
       _ = try await house.keeper.pass(trigger: "test", patience: nil)
       let memory = try await house.journal.memory(agent: house.agent, now: wallTime())
       #expect(!memory.isRebuilt)
-      #expect(memory.identity == (try host.configuration().identity))
+      let identity = try host.configuration().identity
+      #expect(memory.identity == identity)
       #expect(memory.approvals.isEmpty)
       #expect(try await house.journal.approvals().allSatisfy { $0.used != nil })
     }

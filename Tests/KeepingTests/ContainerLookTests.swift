@@ -1,3 +1,4 @@
+import Descriptors
 import Engine
 import Foundation
 import OnionModel
@@ -84,7 +85,7 @@ struct ContainerLookTests {
   func oneThatCannotBeInspectedIsUnknown(answer: String) async throws {
     let stub = try await Stub()
     defer { stub.server.stop() }
-    let look = ContainerLook(executor: .init(label: "test"))
+    let look = ContainerLook(executor: QueueExecutor(label: "test"))
     #expect(try await stub.look(look).allSatisfy { $0.facts.value != nil })
     // Known before or not: what it is now is not known.
     await look.distrust(Self.ids[1])
@@ -101,7 +102,7 @@ struct ContainerLookTests {
   @Test func oneThatIsGoneMeanwhileIsGone() async throws {
     let stub = try await Stub()
     defer { stub.server.stop() }
-    let look = ContainerLook(executor: .init(label: "test"))
+    let look = ContainerLook(executor: QueueExecutor(label: "test"))
     stub.second.say(stubAnswer(404, #"{"message":"No such container"}"#))
     #expect(try await stub.look(look).map(\.id) == [Self.ids[0], Self.ids[2]])
   }

@@ -26,9 +26,8 @@ struct ReportTests {
     let offline = try await preview.run(isOffline: true, scratch: scratch)
     #expect(offline.revision == first)
     #expect(!offline.isCandidate)
-    try await host.agent { house in
-      #expect(try await house.journal.acceptedRevision()?.commit == first)
-    }
+    let accepted = try await host.agent { try await $0.journal.acceptedRevision()?.commit }
+    #expect(accepted == first)
     #expect(try await host.anchor() == first)
   }
 

@@ -249,7 +249,7 @@ import Testing
           || history.output.contains("startContainer  change  failed"))
       let waiting = try await host.onionkeeper("plan")
       #expect(waiting.code == 0)
-      #expect(waiting.output.contains("the previous one runs"))
+      #expect(waiting.output.contains("the previous one is kept"))
 
       // The host file as it was: nothing moved, nothing restarts.
       try host.write("host.yaml", file)
