@@ -33,8 +33,8 @@ public actor Keeper {
   /// mean that something moves under our hands; the next pass goes on.
   static let rounds = 4
   /// A slow repository does not keep drift from being repaired: after this the pass goes on with what is accepted,
-  /// and the answer is taken up by the next one.
-  public static let patience: Duration = .seconds(2)
+  /// and the answer, when it comes, starts the next one. Drift is to be seen within a second.
+  public static let patience: Duration = .milliseconds(700)
 
   private(set) var configuration: HostConfiguration
   let journal: Journal
@@ -125,7 +125,8 @@ public actor Keeper {
     trigger: String, asks: Bool = true, patience: Duration? = Keeper.patience
   ) async throws -> PassReport {
     let note = try await followSource(
-      asks: asks, isUrgent: trigger == "signal", patience: patience)
+      asks: asks, isUrgent: trigger == "signal",
+      patience: asks ? patience : patience.map { _ in .zero })
     let (desired, diagnostics) = try await desiredState()
     guardedServices.set(desired.services.filter { $0.access.asksForClients }.map(\.name))
     var report = PassReport(
@@ -238,9 +239,16 @@ extension Memory {
     switch approval.kind {
     case .engine:
       guard let engine = observed.engine.value else { return false }
+      if let pinned = self.engine, pinned.id == engine.id, pinned.kind == engine.kind {
+        return false
+      }
       self.engine = engine
-    case .host: identity = desired.identity
-    case .newKeys: isRebuilt = false
+    case .host:
+      guard identity != desired.identity else { return false }
+      identity = desired.identity
+    case .newKeys:
+      guard isRebuilt else { return false }
+      isRebuilt = false
     case .removals, .rewind: return false
     }
     approvals.removeAll { $0 == approval }

@@ -49,7 +49,7 @@ final class SourceInquiry: Sendable {
   func answer(within limit: Duration?) async -> Answer? {
     guard let limit else { return await work.value }
     if let answer = desk.state.withLock({ $0.answer }) { return answer }
-    _ = await desk.bell.wait(upTo: limit)
+    if limit > .zero { _ = await desk.bell.wait(upTo: limit) }
     return desk.state.withLock { state in
       if state.answer == nil { state.isOverdue = true }
       return state.answer

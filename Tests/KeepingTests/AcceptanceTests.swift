@@ -51,7 +51,7 @@ struct AcceptanceTests {
     #expect(try await host.pass().desired.revision == second)
   }
 
-  @Test func aLostStateFolderPermitsNoRollBackAndNoNewKey() async throws {
+  @Test func aLostStateFolderPermitsNoRollBack() async throws {
     let host = try House()
     try host.setUp()
     let first = try host.commit()

@@ -81,6 +81,7 @@ struct SourceInquiryTests {
         calls.count.withLock { $0 += 1 }
         late.ring("late")
       })
+    #expect(await inquiry.answer(within: .zero) == nil)
     #expect(await inquiry.answer(within: .milliseconds(1)) == nil)
     calls.gate.ring("go")
     #expect(await late.wait(upTo: .seconds(600)) == ["late"])

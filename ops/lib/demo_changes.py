@@ -90,7 +90,8 @@ def proof(stage):
     other = Process(stage.engine.inspect(PLAIN)["State"]["Pid"])
     rows = [tor.row(f"onionkeeper's {name}") for name, tor in tors.items()] + [other.row("plain, as `run` makes it")]
     stage.story.table(PROCESS_HEAD, rows, marked=[3])
-    stage.claim(all(t.uids == {TOR_UID} for t in tors.values()), f"each tor runs as uid {TOR_UID}, real, effective, saved and fs")
+    stage.claim(all(t.uids == {TOR_UID} for t in tors.values()),
+                f"each tor runs as uid {TOR_UID}, real, effective, saved and fs")
     stage.claim(all(t.has_no_capability for t in tors.values()), "each tor's five capability sets are empty")
     stage.claim(all(t.no_new_privileges == 1 and t.seccomp == 2 for t in tors.values()),
                 "each tor has NoNewPrivs 1 and a seccomp filter")

@@ -36,7 +36,8 @@ class EngineAPI:
         except ValueError:
             value = raw
         if answer.status >= 400 and answer.status not in allowed:
-            raise Broken(f"the engine answers {answer.status} to {method} {target}: {raw[:300].decode(errors='replace').strip()}")
+            said = raw[:300].decode(errors="replace").strip()
+            raise Broken(f"the engine answers {answer.status} to {method} {target}: {said}")
         return answer.status, value
 
     def version(self):

@@ -59,7 +59,8 @@ def root_owned_keys(stage):
     story.measure("key directory given to root: until it is tor's again", time.monotonic() - moved)
     agent.event("drift.detected", "blog", events)
     agent.event("drift.repaired", "blog", events)
-    stage.claim(stage.secret("blog") == stage.key["blog"], f"blog's key directory, given to root, belongs to uid {TOR_UID} again;"
+    stage.claim(stage.secret("blog") == stage.key["blog"],
+                f"blog's key directory, given to root, belongs to uid {TOR_UID} again;"
                 " the key is untouched")
     stage.same(before, PAGES, "no container was restarted for it")
 
@@ -78,7 +79,8 @@ def loose_container(stage):
         return details if details and details["Id"] != loose else None
     details = agent.until("blog's container is replaced", proven)
     now = Process(details["State"]["Pid"])
-    stage.claim(now.has_no_capability and now.uids == {TOR_UID}, "it was replaced: same name, five empty capability sets again")
+    stage.claim(now.has_no_capability and now.uids == {TOR_UID},
+                "it was replaced: same name, five empty capability sets again")
     agent.event("drift.detected", "blog", events)
     agent.event("drift.repaired", "blog", events)
     world.page_again(stage.address["blog"], 81, PAGES["blog"])
@@ -204,11 +206,13 @@ def nothing_left(stage, keeps):
     story.step("Nothing left to do", "A second plan is empty; every event arrived, and every signature was right.")
     agent.until("`plan` has nothing to do", lambda: agent.plan()[0] == 0)
     stage.shown("`plan` exits 0: what is there is what the repository says")
-    stage.claim(all(stage.secret(n) == stage.key[n] for n in PAGES), "all three keys are byte for byte what they were at first")
+    stage.claim(all(stage.secret(n) == stage.key[n] for n in PAGES),
+                "all three keys are byte for byte what they were at first")
     agent.until("the receiver has every number of the sequence", lambda: agent.gaps() == 0)
     events = agent.received()
     distinct = len({e["id"] for e in events})
-    stage.claim(agent.rejected() == 0, f"{distinct} events came with a right signature, none with a wrong one, none is missing"
+    stage.claim(agent.rejected() == 0,
+                f"{distinct} events came with a right signature, none with a wrong one, none is missing"
                 " in their sequence", f"{agent.rejected()} rejected: {agent.events_dir}/rejected.jsonl")
     story.counts = {"events": distinct, "repeated": len(events) - distinct, "rejected": agent.rejected()}
     if keeps:
