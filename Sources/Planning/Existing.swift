@@ -30,7 +30,8 @@ extension Planner {
     }
     if !found.isEmpty || container.state == .dead {
       if found.isEmpty { found = [Deviation("container", expected: "running", observed: "dead")] }
-      replace(container, sheet, into: &group, cause: .drift, deviations: found)
+      // What runs less confined than promised ends first, whatever becomes of the new one (promise 4).
+      replace(container, sheet, into: &group, cause: .drift, deviations: found, isBreach: true)
       return
     }
     if container.name != specification.name {
@@ -72,7 +73,7 @@ extension Planner {
 
   private mutating func replace(
     _ container: ContainerObservation, _ sheet: InstanceSheet, into group: inout StepGroup,
-    cause: Cause, deviations: [Deviation]
+    cause: Cause, deviations: [Deviation], isBreach: Bool = false
   ) {
     let removal = Step(
       .removeContainer(sheet.instance, id: container.id), cause: cause, service: sheet.service,
@@ -84,7 +85,12 @@ extension Planner {
       wait(.budget, service: sheet.service, instance: sheet.instance, budgetMessage(deviations))
       return
     }
-    planCreation(sheet, into: &group, cause: cause, removing: [removal], deviations: deviations)
+    if isBreach {
+      planCreation(sheet, into: &group, cause: cause, deviations: deviations)
+      group.steps.insert(removal, at: 0)
+    } else {
+      planCreation(sheet, into: &group, cause: cause, removing: [removal], deviations: deviations)
+    }
   }
 
   private func isOverBudget(_ sheet: InstanceSheet) -> Bool {

@@ -76,10 +76,11 @@ extension Planner {
 
   /// What must not run on even while its service is held or paused: a tor that is less confined than promised,
   /// or one that runs open though its definition asks for clients (promises 2 and 4).
-  private mutating func protect(
+  mutating func protect(
     _ instance: InstanceName, members: [OnionService], containers: [ContainerObservation]
   ) {
-    let wantsClients = Set(members.filter { $0.access.asksForClients }.map(\.name))
+    // Of all services, not only its members: one that moved away may still be served here as it was.
+    let wantsClients = Set(desired.services.filter { $0.access.asksForClients }.map(\.name))
     var steps: [Step] = []
     let ending = groups.first { $0.subject == .instance(instance) }?.steps.compactMap(\.removedID)
     for container in containers

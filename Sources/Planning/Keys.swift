@@ -69,7 +69,7 @@ extension Planner {
         "\(other) holds the same key (\(address)): two tors with one key take turns"
           + " being reachable; remove one")
     }
-    var steps: [Step] = []
+    var steps = departures(service, sight)
     if pin != address {
       steps.append(
         Step(
@@ -188,7 +188,7 @@ extension Planner {
     if fitting.count == 1, let key = fitting.first {
       return .ready(
         wanted,
-        steps: [
+        steps: departures(service, sight) + [
           Step(
             .restoreKey(id: key.id, to: place, wanted), cause: .change, service: service.name,
             deviations: [
@@ -209,6 +209,20 @@ extension Planner {
         ? "the key of \(wanted) is not on this host: `onionkeeper keys import` puts it there"
         : "key directory \(place) of \(wanted) is gone: put it back; nothing is started or re-keyed meanwhile"
     )
+  }
+
+  /// Containers of the instance that carried the service before: one may still serve its key, from memory.
+  private func departures(_ service: OnionService, _ sight: Sight) -> [Step] {
+    guard let old = memory.services[service.name], old != service.instance else { return [] }
+    return containers(of: old, in: sight).map { container in
+      Step(
+        .removeContainer(old, id: container.id), cause: .change, service: service.name,
+        deviations: [
+          Deviation(
+            "service \(service.name)", expected: "in \(service.instance)", observed: "in \(old)")
+        ],
+        interrupts: container.state == .running)
+    }
   }
 
   /// Where this service's key may lie under an older instance or name.

@@ -196,22 +196,12 @@ struct Planner {
     }
   }
 
-  /// Whatever of ours runs less confined than promised ends, also where nothing else is decided about it: its
-  /// definition is unsettled, its removal waits, it is paused by hand (promise 4).
+  /// What promises 2 and 4 demand, also where nothing else is decided about an instance: its definition is unsettled,
+  /// its removal waits, its service has moved on and is held.
   private mutating func protectOthers(_ sight: Sight) {
-    let covered = Set(groups.map(\.subject))
+    let covered = Set(groups.filter { !$0.steps.isEmpty }.map(\.subject))
     for instance in memory.instances.keys.sorted() where !covered.contains(.instance(instance)) {
-      let breaches = containers(of: instance, in: sight).compactMap { container -> Step? in
-        guard container.state == .running, case .present(let proof) = container.proof else {
-          return nil
-        }
-        let found = proof.breaches(user: observed.torOwner, label: label(of: instance))
-        guard !found.isEmpty else { return nil }
-        return Step(
-          .removeContainer(instance, id: container.id), cause: .drift, deviations: found,
-          interrupts: true)
-      }
-      if !breaches.isEmpty { add(StepGroup(subject: .instance(instance), steps: breaches)) }
+      protect(instance, members: [], containers: containers(of: instance, in: sight))
     }
   }
 }

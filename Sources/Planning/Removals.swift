@@ -101,12 +101,13 @@ extension Planner {
         deviations: [deviation])
     }
     if !sharesInstance {
+      steps.append(
+        Step(.forgetInstance(instance), cause: .change, service: name, deviations: [deviation]))
+      // Last: a stranger in it may keep it here, and that must not keep the service in our memory.
       let network = networkName(instance, engine: sight.engine)
       if sight.engine.kind == .podman, observed.networks[network]?.value?.isOurs == true {
         steps.append(Step(.removeNetwork(name: network), cause: .change, service: name))
       }
-      steps.append(
-        Step(.forgetInstance(instance), cause: .change, service: name, deviations: [deviation]))
     }
     add(StepGroup(subject: .instance(instance), steps: steps))
   }

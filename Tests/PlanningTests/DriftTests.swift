@@ -15,6 +15,11 @@ struct DriftTests {
     "verifyConfiguration", "removeContainer", "createContainer", "startContainer", "prove",
   ]
 
+  /// What is less confined than promised ends first.
+  static let endedFirst = [
+    "removeContainer", "verifyConfiguration", "createContainer", "startContainer", "prove",
+  ]
+
   static let rows: [Row] = [
     Row(what: "nothing", move: { _, _ in }, expected: []),
     Row(
@@ -44,7 +49,7 @@ struct DriftTests {
           proof.capabilities[3] = 0xa804_25fb
           $0.proof = .present(proof)
         }
-      }, expected: recreated),
+      }, expected: endedFirst),
     Row(
       what: "runs as root",
       move: { scene, blog in
@@ -53,7 +58,7 @@ struct DriftTests {
           proof.users = [0, 0, 0, 0]
           $0.proof = .present(proof)
         }
-      }, expected: recreated),
+      }, expected: endedFirst),
     Row(
       what: "keys mounted writable",
       move: { scene, blog in
@@ -64,7 +69,7 @@ struct DriftTests {
           }
           $0.facts = .present(facts)
         }
-      }, expected: recreated),
+      }, expected: endedFirst),
     Row(
       what: "restart policy updated",
       move: { scene, blog in
