@@ -98,6 +98,7 @@ public struct AgentLoop: Sendable {
     var heartbeat = wallTime()
     var reasons = ["start"]
     var trouble: JournalError?
+    var failures = 0
     while !stopping.isRaised, !Task.isCancelled {
       await rereadHostFile()
       var pause = Self.journalPause
@@ -108,6 +109,7 @@ public struct AgentLoop: Sendable {
         if trouble != nil { log("the journal can be written again") }
         trouble = nil
         if stopping.isRaised { return }
+        failures = report.hasFailed ? failures + 1 : 0
         if !report.outcomes.isEmpty {
           settlingUntil = ContinuousClock.now.advanced(by: Self.settlingLimit)
         }
@@ -117,7 +119,7 @@ public struct AgentLoop: Sendable {
           try await tell(.agentHeartbeat, "\(report.desired.services.count) services kept")
         }
         pause = try await shortened(
-          agenda.pause(at: .now), after: report, settlingUntil: settlingUntil)
+          agenda.pause(at: .now), after: report, failures: failures, settlingUntil: settlingUntil)
       } catch let error as JournalError where error.mayPass {
         if trouble != error { log("nothing is done until this is mended: \(error)") }
         trouble = error
@@ -128,14 +130,16 @@ public struct AgentLoop: Sendable {
 
   /// Shorter while something is on its way or is tried again. The repository is asked no more often for it.
   private func shortened(
-    _ pause: Duration, after report: PassReport, settlingUntil: ContinuousClock.Instant
+    _ pause: Duration, after report: PassReport, failures: Int,
+    settlingUntil: ContinuousClock.Instant
   ) async throws -> Duration {
     var pause = pause
     if ContinuousClock.now < settlingUntil, try await isSettling() {
       pause = min(pause, Self.settlingPause)
     }
     if report.plan.waiting.contains(where: { $0.kind == .backoff }) || report.hasFailed {
-      pause = min(pause, Self.retryPause)
+      // What fails again and again (an image that cannot be built) is tried less and less often.
+      pause = min(pause, Self.retryPause * (1 << min(max(failures - 1, 0), 10)))
     }
     return pause
   }

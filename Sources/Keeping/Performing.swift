@@ -130,6 +130,7 @@ extension LiveWorld {
     case .updateLimits(let specification, let id): try await work.update(specification, id)
     case .reload(let configuration, let network):
       let (files, options) = try await render(configuration, network)
+      try await checkKeys(of: configuration)
       try await ControlClient(run: folders.run(of: configuration.instance), owner: TorLayout.user)
         .reload(torrc: files.torrc, expecting: options)
       return .reloaded(torrc: sha256(files.torrc))
@@ -140,6 +141,26 @@ extension LiveWorld {
     default: break
     }
     return .none
+  }
+
+  /// tor reads key and client files anew at a reload, and opens a service that has lost its clients: they must be just
+  /// those that are configured.
+  private func checkKeys(of configuration: InstanceConfiguration) async throws(StepFailure) {
+    let places = Set(
+      configuration.services.map { KeyPlace(instance: configuration.instance, service: $0.name) })
+    let found = await keys.observe(places, owner: TorLayout.user)
+    for service in configuration.services {
+      let place = KeyPlace(instance: configuration.instance, service: service.name)
+      let directory = found[place]?.value
+      guard let address = service.address, directory?.address == address,
+        directory?.clientFiles == KeyFiles.clientFiles(access: service.access, address: address)
+      else {
+        throw StepFailure(
+          code: "keys.moved",
+          message:
+            "key directory \(place) is not as configured any more, so its tor is not reloaded")
+      }
+    }
   }
 
   /// The files with the gateway's address as the network has it now.
