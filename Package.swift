@@ -23,7 +23,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [S
 }
 
 /// What several test targets share.
-func support(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+func support(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target
+{
   .target(
     name: name, dependencies: dependencies, path: "Tests/\(name)", exclude: exclude,
     swiftSettings: settings)

@@ -3,7 +3,8 @@ import Transport
 
 /// What an engine says of itself.
 public struct EngineDescription: Hashable, Sendable {
-  /// Kind, version and an identifier that stays: Docker's own; for Podman, whose own is new at each call, the path of
+  /// Kind, version and an identifier that stays: Docker's own and where its data is (two engines of one host share the
+  /// first); for Podman, whose own is new at each call, the path of
   /// its storage.
   public var identity: EngineIdentity
   public var apiVersion: APIVersion
@@ -59,7 +60,7 @@ public struct EngineDescription: Hashable, Sendable {
     let options = info.securityOptions ?? []
     identity = EngineIdentity(
       kind: isPodman ? .podman : .docker, version: String(version.version.prefix(80)),
-      id: isPodman ? "podman:\(info.dockerRootDir)" : info.id)
+      id: isPodman ? "podman:\(info.dockerRootDir)" : "\(info.id) \(info.dockerRootDir)")
     apiVersion = agreed
     isRootless = info.rootless == true || options.contains { $0.hasPrefix("name=rootless") }
     remapsUsers = options.contains { $0.hasPrefix("name=userns") }

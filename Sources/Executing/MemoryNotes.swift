@@ -103,6 +103,8 @@ extension Memory {
   private mutating func noteFailure(
     _ outcome: Outcome, of group: StepGroup, at position: StepPosition
   ) {
+    // Ended by us, since the agent stops: nothing is known against the step.
+    if case .failed(let failure) = outcome.result, failure.code.hasSuffix("cancelled") { return }
     let instance: InstanceName
     switch outcome.step.action {
     case .createContainer(let specification), .verifyConfiguration(let specification),

@@ -129,17 +129,18 @@ extension Keeper {
   }
 
   private func refuse(_ refusal: RevisionRefusal, at now: Timestamp) async throws(JournalError) {
+    let event = Event(
+      kind: .revisionRejected, subject: "host", time: now,
+      data: EventData(
+        host: configuration.host, revision: refusal.commit, outcome: "rejected",
+        error: String(refusal.reason.prefix(2000))))
+    if refusal.isForNow {
+      try await journal.raise(key: "revision", fingerprint: refusal.commit.text, event: event)
+      return
+    }
     if try await journal.refused(refusal.commit) != nil { return }
     log("revision \(refusal.commit.short) is refused: \(refusal.reason)")
-    try await journal.refuse(
-      refusal.commit, reason: refusal.reason, at: now,
-      events: [
-        Event(
-          kind: .revisionRejected, subject: "host", time: now,
-          data: EventData(
-            host: configuration.host, revision: refusal.commit, outcome: "rejected",
-            error: String(refusal.reason.prefix(2000))))
-      ])
+    try await journal.refuse(refusal.commit, reason: refusal.reason, at: now, events: [event])
   }
 
   /// The anchor beside the keys first, durably: nothing acts on a revision that a lost state folder could forget.
@@ -162,6 +163,7 @@ extension Keeper {
             host: configuration.host, revision: candidate.commit, outcome: "accepted",
             message: describe(candidate.authentication)))
       ])
+    try await journal.clear(key: "revision")
     _ = try await journal.useApproval(.rewind, candidate.commit, at: now)
     log("revision \(candidate.commit.short) is accepted: \(describe(candidate.authentication))")
   }

@@ -140,7 +140,7 @@ public actor Keeper {
       }
     }
     var pass: Int64?
-    for round in 1...Self.rounds {
+    for round in 1...Self.rounds where !isStopping {
       var memory = try await journal.memory(agent: agent, now: wallTime())
       let observed = await world.observe(desired, memory)
       try await applyApprovals(&memory, desired, observed)

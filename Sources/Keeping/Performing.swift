@@ -1,3 +1,4 @@
+import Descriptors
 import Engine
 import Executing
 import KeyStore
@@ -43,6 +44,10 @@ extension LiveWorld {
       return StepFailure(error)
     } catch let error as ControlError {
       return StepFailure(error)
+    } catch let error as FileError {
+      return StepFailure(error)
+    } catch is CancellationError {
+      return StepFailure(code: "cancelled", message: "the agent was told to stop")
     } catch {
       return StepFailure(code: "unexpected", message: "\(error)")
     }

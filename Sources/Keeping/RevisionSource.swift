@@ -5,6 +5,8 @@ import OnionModel
 struct RevisionRefusal: Error, Sendable {
   var commit: CommitID
   var reason: String
+  /// Time alone may end it: its date is ahead of this host's clock. It is judged again each time.
+  var isForNow = false
 }
 
 /// Where revisions come from: looks, fetches, authenticates, reads. It judges commits, never definitions.
@@ -105,7 +107,9 @@ actor RevisionSource {
         deletedDefinitions: try await deletions(until: commit, question.accepted),
         announcedRemovals: info.trailer("Onionkeeper-Remove").flatMap { Int($0) })
     } catch let error as GitError where error.code == .untrusted || error.code == .badTree {
-      throw RevisionRefusal(commit: commit, reason: error.message)
+      let ahead = try await mirror.commitInfo(commit.text).committed - question.now.seconds
+      throw RevisionRefusal(
+        commit: commit, reason: error.message, isForNow: ahead > CommitTimeBounds.tolerance)
     }
   }
 

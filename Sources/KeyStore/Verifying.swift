@@ -64,7 +64,7 @@ extension KeyRoot {
       do {
         try root.keys.makeFolder(name, owner: owner)
         try root.keys.synchronize()
-      } catch where error.number == EEXIST {
+      } catch  where error.number == EEXIST {
         // Somebody else was as far: what it is shows below.
       }
     }

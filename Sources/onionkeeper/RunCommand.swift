@@ -14,6 +14,8 @@ struct RunCommand: AsyncParsableCommand {
     try await reporting {
       // Whoever reads the log may go away; the agent stays.
       signal(SIGPIPE, SIG_IGN)
+      // Until the loop listens; its first pass asks the repository anyway.
+      signal(SIGHUP, SIG_IGN)
       let configuration = try common.hostFile()
       let log = common.log
       let house = try await AgentHouse.open(configuration, log: log)

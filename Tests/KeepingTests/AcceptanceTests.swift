@@ -227,6 +227,36 @@ struct AcceptanceTests {
     #expect(candidate.commit == mended)
   }
 
+  /// A date ahead of our clock is refused for now, and not for ever.
+  @Test func aDateInTheFutureIsJudgedAgain() async throws {
+    let host = try House()
+    try host.write("signers", "")
+    let key = Process()
+    key.executableURL = URL(fileURLWithPath: "/usr/bin/ssh-keygen")
+    key.arguments = ["-q", "-t", "ed25519", "-N", "", "-C", "a", "-f", "\(host.path)/key"]
+    try key.run()
+    key.waitUntilExit()
+    let line = try String(contentsOfFile: "\(host.path)/key.pub", encoding: .utf8)
+    try host.write("signers", "a@example.org namespaces=\"git\" \(line)")
+    let now = wallTime()
+    try host.git("add", "-A")
+    try host.git(
+      "-c", "gpg.format=ssh", "-c", "user.signingkey=\(host.path)/key", "commit", "-q", "-S", "-m",
+      "early", date: now.adding(seconds: 3600))
+    let source = RevisionSource(
+      mirrorPath: "\(host.path)/mirror.git", source: try host.configuration().repository,
+      trust: .signers(file: "\(host.path)/signers"))
+    func look(at now: Timestamp) async throws -> RevisionSource.Look {
+      try await source.look(.init(anchors: [], rewinds: [], soak: 0, now: now)) { _ in nil }
+    }
+    let refusal = await #expect(throws: RevisionRefusal.self) { try await look(at: now) }
+    #expect(refusal?.isForNow == true)
+    guard case .candidate = try await look(at: now.adding(seconds: 3600)) else {
+      Issue.record("is refused for ever")
+      return
+    }
+  }
+
   @Test func aClockThatWasSetBackAcceptsNothing() async throws {
     let host = try House()
     try host.setUp()

@@ -54,8 +54,9 @@ final class House: Sendable {
     try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file.path)
   }
 
+  /// - Parameter date: what commits say of their time; else now.
   @discardableResult
-  func git(_ arguments: String...) throws -> String {
+  func git(_ arguments: String..., date: Timestamp? = nil) throws -> String {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/git")
     process.arguments = ["-C", "\(path)/repository"] + arguments
@@ -64,6 +65,7 @@ final class House: Sendable {
       "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org", "GIT_COMMITTER_NAME": "a",
       "GIT_COMMITTER_EMAIL": "a@example.org",
     ]
+    if let date { process.environment?["GIT_COMMITTER_DATE"] = "@\(date.seconds) +0000" }
     let output = Pipe()
     process.standardOutput = output
     try process.run()

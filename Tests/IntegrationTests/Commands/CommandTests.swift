@@ -69,13 +69,13 @@ import Testing
     try await withHost("docker", ["vault": CommandHost.definition(clients([0, 1]))]) { host in
       try await host.setUp()
       #expect(try await host.onionkeeper("apply --quiet").code == 0)
-      let started = try await startedAt(host)
+      let started = try await host.container("vault").state.startedAt
       try await host.define("vault", CommandHost.definition(clients([0, 1]), port: 81))
       #expect(try await host.onionkeeper("apply --quiet").code == 0)
-      #expect(try await startedAt(host) == started)
+      #expect(try await host.container("vault").state.startedAt == started)
       try await host.define("vault", CommandHost.definition(clients([0]), port: 81))
       #expect(try await host.onionkeeper("apply --quiet").code == 0)
-      #expect(try await startedAt(host) != started)
+      #expect(try await host.container("vault").state.startedAt != started)
       let folder = "\(host.keys)/vault/vault/authorized_clients"
       #expect(
         try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
@@ -85,19 +85,11 @@ import Testing
       try await must("rm \(folder)/c0.auth")
       _ = try await host.engine("-X POST 'http://e/containers/onionkeeper-vault/restart?t=5'")
       try await eventually("the guard refuses") {
-        try await host.engine("'http://e/containers/onionkeeper-vault/json'")
-          .contains("\"ExitCode\":78")
+        try await host.container("vault").state.exitCode == 78
       }
       #expect(try await host.onionkeeper("apply --quiet").code == 0)
       #expect(try await host.containers()["onionkeeper-vault"] == "running")
     }
-  }
-
-  private func startedAt(_ host: CommandHost) async throws -> String {
-    struct State: Decodable { var StartedAt: String }
-    struct Container: Decodable { var State: State }
-    let text = try await host.engine("'http://e/containers/onionkeeper-vault/json'")
-    return try JSONDecoder().decode(Container.self, from: Data(text.utf8)).State.StartedAt
   }
 
   @Test func whatIsWrongStaysWhereItIsWrong() async throws {
@@ -229,7 +221,7 @@ import Testing
     try await withHost("docker", ["blog": CommandHost.definition()]) { host in
       try await host.setUp()
       #expect(try await host.onionkeeper("apply --quiet").code == 0)
-      let before = try await image(host)
+      let before = try await host.container("blog").configuration.image
       let tor = "#!/bin/sh\ncase $* in *verify*) exit 0;; esac\nexit 1\n"
       try await must(
         "mkdir \(host.folder)/x && tar -xf \(host.state)/images/bookworm.tar -C \(host.folder)/x")
@@ -242,7 +234,7 @@ import Testing
       let failed = try await host.onionkeeper("apply")
       #expect(failed.code == 1)
       #expect(try await host.containers()["onionkeeper-blog"] == "running")
-      #expect(try await image(host) == before)
+      #expect(try await host.container("blog").configuration.image == before)
       let history = try await host.onionkeeper("history")
       #expect(
         history.output.contains("prove  change  failed")
@@ -256,13 +248,6 @@ import Testing
       let back = try await host.onionkeeper("plan")
       #expect(back.output.contains("nothing to do"), "\(back.output)")
     }
-  }
-
-  private func image(_ host: CommandHost) async throws -> String {
-    struct Configuration: Decodable { var Image: String }
-    struct Container: Decodable { var Config: Configuration }
-    let text = try await host.engine("'http://e/containers/onionkeeper-blog/json'")
-    return try JSONDecoder().decode(Container.self, from: Data(text.utf8)).Config.Image
   }
 
   @Test func theLoopHearsSignalsAndEvents() async throws {

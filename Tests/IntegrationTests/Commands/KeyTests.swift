@@ -39,7 +39,7 @@ import Testing
       try await host.setUp()
       #expect(try await host.onionkeeper("apply --quiet").code == 0)
       let addresses = [try host.address("a1"), try host.address("a2")]
-      let started = try await startedAt(host, "a1")
+      let started = try await host.container("a1").state.startedAt
 
       // The secret is gone: what runs is left alone, nothing is made anew, and the other service goes on.
       let secret = "\(host.keys)/a1/a1/hs_ed25519_secret_key"
@@ -47,14 +47,14 @@ import Testing
       try await host.define("a1", CommandHost.definition(port: 81))
       let lost = try await host.onionkeeper("apply")
       #expect(lost.output.contains("is gone"))
-      #expect(try await startedAt(host, "a1") == started)
+      #expect(try await host.container("a1").state.startedAt == started)
       #expect(!FileManager.default.fileExists(atPath: secret))
       let torrc = try String(
         contentsOfFile: "\(host.state)/instances/a1/etc/torrc", encoding: .utf8)
       #expect(torrc.contains("HiddenServicePort 80 "))
       try await must("mv \(host.folder)/kept \(secret)")
       #expect(try await host.onionkeeper("apply --quiet").code == 0)
-      #expect(try await startedAt(host, "a1") == started)
+      #expect(try await host.container("a1").state.startedAt == started)
 
       // Two directories swapped: neither is started under the other's address.
       try await must("cd \(host.keys) && mv a1/a1 x && mv a2/a2 a1/a1 && mv x a2/a2")
@@ -113,12 +113,5 @@ import Testing
       #expect(try await host.containers()["onionkeeper-old"] == "running")
       #expect(try host.address("old") == address)
     }
-  }
-
-  private func startedAt(_ host: CommandHost, _ name: String) async throws -> String {
-    struct State: Decodable { var StartedAt: String }
-    struct Container: Decodable { var State: State }
-    let text = try await host.engine("'http://e/containers/onionkeeper-\(name)/json'")
-    return try JSONDecoder().decode(Container.self, from: Data(text.utf8)).State.StartedAt
   }
 }

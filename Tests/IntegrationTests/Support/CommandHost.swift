@@ -143,16 +143,18 @@ final class CommandHost: Sendable {
 
   /// Container names and their states.
   func containers() async throws -> [String: String] {
-    struct Row: Decodable {
-      var Names: [String]
-      var State: String
-    }
     let text = try await engine("'http://e/containers/json?all=1'")
     var found: [String: String] = [:]
-    for row in try JSONDecoder().decode([Row].self, from: Data(text.utf8)) {
-      found[String(row.Names[0].drop { $0 == "/" })] = row.State
+    for row in try JSONDecoder().decode([ListedContainer].self, from: Data(text.utf8)) {
+      found[String(row.names[0].drop { $0 == "/" })] = row.state
     }
     return found
+  }
+
+  /// What the engine says of one container, by the service's name.
+  func container(_ name: String) async throws -> InspectedContainer {
+    let text = try await engine("'http://e/containers/onionkeeper-\(name)/json'")
+    return try JSONDecoder().decode(InspectedContainer.self, from: Data(text.utf8))
   }
 
   /// `keys/NAME/NAME/hostname`
@@ -168,6 +170,42 @@ final class CommandHost: Sendable {
   func close() async throws {
     try await engineTool("stop")
     try await must("rm -rf \(folder)")
+  }
+}
+
+struct ListedContainer: Decodable {
+  var names: [String]
+  var state: String
+
+  enum CodingKeys: String, CodingKey {
+    case names = "Names"
+    case state = "State"
+  }
+}
+
+struct InspectedContainer: Decodable {
+  struct State: Decodable {
+    var startedAt: String
+    var exitCode: Int
+
+    enum CodingKeys: String, CodingKey {
+      case startedAt = "StartedAt"
+      case exitCode = "ExitCode"
+    }
+  }
+
+  struct Configuration: Decodable {
+    var image: String
+
+    enum CodingKeys: String, CodingKey { case image = "Image" }
+  }
+
+  var state: State
+  var configuration: Configuration
+
+  enum CodingKeys: String, CodingKey {
+    case state = "State"
+    case configuration = "Config"
   }
 }
 
