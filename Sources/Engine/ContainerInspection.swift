@@ -82,9 +82,13 @@ private struct InspectWire: Decodable {
     var user: String
     var entrypoint: Words?
     var labels: [String: String]?
+    var image: String
+    var environment: [String]?
 
     enum CodingKeys: String, CodingKey {
       case user = "User"
+      case image = "Image"
+      case environment = "Env"
       case entrypoint = "Entrypoint"
       case labels = "Labels"
     }
@@ -134,6 +138,7 @@ private struct InspectWire: Decodable {
       milliCPUs: host.milliCPUs, pids: max(0, host.pids ?? 0),
       restartPolicy: host.restartPolicy?.name ?? "",
       addedCapabilities: host.addedCapabilities ?? [],
+      extras: host.extras + loaderVariables(config.environment ?? []), image: config.image,
       imageID: image, restartCount: restartCount, exitCode: state.exitCode, pid: state.pid)
     return ContainerDetails(
       id: id.text, name: withoutSlash(name), labels: config.labels ?? [:],
@@ -141,46 +146,6 @@ private struct InspectWire: Decodable {
       wasKilledForMemory: state.wasKilledForMemory ?? false,
       error: String((state.error ?? "").prefix(500)), startedAt: state.startedAt ?? "",
       addresses: endpoints.compactMapValues { $0?.address.flatMap { $0.isEmpty ? nil : $0 } })
-  }
-}
-
-/// `HostConfig`, as far as both engines tell the truth in it.
-private struct HostWire: Decodable {
-  struct Policy: Decodable {
-    var name: String
-    enum CodingKeys: String, CodingKey { case name = "Name" }
-  }
-
-  var isReadOnly: Bool
-  var isPrivileged: Bool
-  var networkMode: String
-  var memory: Int
-  var nanoCPUs: Int
-  var cpuQuota: Int?
-  var cpuPeriod: Int?
-  var pids: Int?
-  var restartPolicy: Policy?
-  var addedCapabilities: [String]?
-
-  enum CodingKeys: String, CodingKey {
-    case isReadOnly = "ReadonlyRootfs"
-    case isPrivileged = "Privileged"
-    case networkMode = "NetworkMode"
-    case memory = "Memory"
-    case nanoCPUs = "NanoCpus"
-    case cpuQuota = "CpuQuota"
-    case cpuPeriod = "CpuPeriod"
-    case pids = "PidsLimit"
-    case restartPolicy = "RestartPolicy"
-    case addedCapabilities = "CapAdd"
-  }
-
-  /// A limit given as quota and period (the kernel's default period is 100 ms) counts as well.
-  var milliCPUs: Int {
-    if nanoCPUs > 0 { return nanoCPUs / 1_000_000 }
-    guard let cpuQuota, cpuQuota > 0, cpuQuota < 1 << 40 else { return 0 }
-    let period = cpuPeriod.flatMap { $0 > 0 ? $0 : nil } ?? 100_000
-    return cpuQuota * 1000 / period
   }
 }
 

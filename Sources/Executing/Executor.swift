@@ -79,20 +79,28 @@ public struct Executor: Sendable {
     _ groups: [(Int, StepGroup)], _ plan: Plan, _ pass: Int64, _ ledger: Ledger,
     _ shouldStop: @escaping @Sendable () -> Bool
   ) async -> [(Int, GroupRun)] {
-    await withTaskGroup(of: (Int, GroupRun).self) { tasks in
+    // Not a tuple: Swift 6.3.1 miscompiles task groups of tuples with optimisation.
+    await withTaskGroup(of: Finished.self) { tasks in
       var waiting = groups.makeIterator()
       var runs: [(Int, GroupRun)] = []
       func startNext() {
         guard let (index, group) = waiting.next() else { return }
-        tasks.addTask { (index, await run(group, plan, pass, ledger, shouldStop)) }
+        tasks.addTask {
+          Finished(index: index, run: await run(group, plan, pass, ledger, shouldStop))
+        }
       }
       for _ in 0..<concurrency { startNext() }
       for await finished in tasks {
-        runs.append(finished)
+        runs.append((finished.index, finished.run))
         startNext()
       }
       return runs
     }
+  }
+
+  private struct Finished: Sendable {
+    var index: Int
+    var run: GroupRun
   }
 
   private func run(

@@ -23,15 +23,6 @@ actor ContainerLook {
     var startTime: UInt64?
   }
 
-  /// What an inspect came to.
-  private enum Inspection: Sendable {
-    case seen(ContainerDetails)
-    /// The engine says that it is not there (any more).
-    case gone
-    /// It may be there: the engine could not say what it is.
-    case failed(EngineError)
-  }
-
   /// An inspect is mostly waiting.
   private static let inspectionsAtOnce = 8
 
@@ -70,8 +61,9 @@ actor ContainerLook {
     stale.formIntersection(ids.subtracting(due))
     var gone: Set<String> = []
     var reasons: [String: String] = [:]
-    for (id, inspection) in await inspect(due, engine) {
-      switch inspection {
+    for inspected in await inspect(due, engine) {
+      let id = inspected.id
+      switch inspected.inspection {
       case .seen(let details):
         known[id] = Known(
           state: details.state, facts: details.facts,
@@ -99,22 +91,16 @@ actor ContainerLook {
     return proof.startTime != known.startTime
   }
 
-  private func inspect(
-    _ ids: [String], _ engine: EngineClient
-  ) async -> [(String, Inspection)] {
-    await withTaskGroup(of: (String, Inspection).self) { group in
-      var results: [(String, Inspection)] = []
+  /// Several at once: an inspect is mostly waiting.
+  private func inspect(_ ids: [String], _ engine: EngineClient) async -> [Inspected] {
+    // Not a tuple: Swift 6.3.1 miscompiles task groups of tuples with optimisation.
+    await withTaskGroup(of: Inspected.self) { group in
+      var results: [Inspected] = []
       for (index, id) in ids.enumerated() {
         if index >= Self.inspectionsAtOnce, let result = await group.next() {
           results.append(result)
         }
-        group.addTask {
-          do throws(EngineError) {
-            return (id, try await engine.inspect(id).map { .seen($0) } ?? .gone)
-          } catch {
-            return (id, .failed(error))
-          }
-        }
+        group.addTask { await Inspected(id, engine) }
       }
       for await result in group { results.append(result) }
       return results
@@ -137,4 +123,32 @@ actor ContainerLook {
       facts: known.map { .present($0.facts) } ?? .unknown(trouble ?? "it was not inspected"),
       proof: proof)
   }
+}
+
+/// One container, inspected.
+private struct Inspected: Sendable {
+  let id: String
+  let inspection: Inspection
+
+  init(_ id: String, _ engine: EngineClient) async {
+    self.id = id
+    do {
+      guard let details = try await engine.inspect(id) else {
+        inspection = .gone
+        return
+      }
+      inspection = .seen(details)
+    } catch {
+      inspection = .failed(error)
+    }
+  }
+}
+
+/// What an inspect came to.
+private enum Inspection: Sendable {
+  case seen(ContainerDetails)
+  /// The engine says that it is not there (any more).
+  case gone
+  /// It may be there: the engine could not say what it is.
+  case failed(EngineError)
 }

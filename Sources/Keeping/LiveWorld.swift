@@ -222,24 +222,33 @@ public actor LiveWorld: World {
     }.compactMap(\.instance)
     let owner = observed.torOwner
     let folders = folders
-    let answers = await withTaskGroup(of: (InstanceName, Observation<TorObservation>).self) {
-      group in
-      var answers: [(InstanceName, Observation<TorObservation>)] = []
+    // Not a tuple: Swift 6.3.1 miscompiles task groups of tuples with optimisation.
+    let answers = await withTaskGroup(of: Answer.self) { group in
+      var answers: [Answer] = []
       for (index, instance) in running.enumerated() {
         if index >= Self.questionsAtOnce, let answer = await group.next() { answers.append(answer) }
         group.addTask {
-          do throws(ControlError) {
-            let client = ControlClient(run: folders.run(of: instance), owner: owner)
-            return (instance, .present(try await client.observe()))
-          } catch {
-            return (instance, .unknown(error.description))
-          }
+          let client = ControlClient(run: folders.run(of: instance), owner: owner)
+          return Answer(instance: instance, tor: await Self.ask(client))
         }
       }
       for await answer in group { answers.append(answer) }
       return answers
     }
-    for (instance, answer) in answers { observed.tors[instance] = answer }
+    for answer in answers { observed.tors[answer.instance] = answer.tor }
+  }
+
+  private struct Answer: Sendable {
+    var instance: InstanceName
+    var tor: Observation<TorObservation>
+  }
+
+  private static func ask(_ client: ControlClient) async -> Observation<TorObservation> {
+    do {
+      return .present(try await client.observe())
+    } catch {
+      return .unknown(error.description)
+    }
   }
 }
 

@@ -50,6 +50,10 @@ public struct ContainerFacts: Hashable, Sendable, Codable {
   public var restartPolicy: String
   /// Capabilities added by hand.
   public var addedCapabilities: [String]
+  /// What else was given to it by hand that we never give: a namespace of the host, a device, a published port …, in words.
+  public var extras: [String]
+  /// The image's name as it was given at create; Podman puts a registry before it.
+  public var image: String
   /// The engine's identifier of the image that it was made from.
   public var imageID: String
   public var restartCount: Int
@@ -59,8 +63,8 @@ public struct ContainerFacts: Hashable, Sendable, Codable {
   public init(
     isReadOnly: Bool, isPrivileged: Bool, user: String, entrypoint: [String], mounts: [Mount],
     networks: [String], networkMode: String, memory: Int, milliCPUs: Int, pids: Int,
-    restartPolicy: String, addedCapabilities: [String], imageID: String, restartCount: Int,
-    exitCode: Int, pid: Int
+    restartPolicy: String, addedCapabilities: [String], extras: [String] = [], image: String,
+    imageID: String, restartCount: Int, exitCode: Int, pid: Int
   ) {
     self.isReadOnly = isReadOnly
     self.isPrivileged = isPrivileged
@@ -74,6 +78,8 @@ public struct ContainerFacts: Hashable, Sendable, Codable {
     self.pids = pids
     self.restartPolicy = restartPolicy
     self.addedCapabilities = addedCapabilities.sorted()
+    self.extras = extras.sorted()
+    self.image = image
     self.imageID = imageID
     self.restartCount = restartCount
     self.exitCode = exitCode
@@ -95,10 +101,13 @@ public struct ProcessProof: Hashable, Sendable, Codable {
   public var label: String?
   /// Field 22 of `/proc/<pid>/stat`: tells a process from the next one with its number.
   public var startTime: UInt64
+  /// Where a directory is mounted that has been removed from the host meanwhile: what is made anew in its place, the
+  /// process never sees before its container's next start.
+  public var lostMounts: [String]
 
   public init(
     users: [Int], groups: [Int], capabilities: [UInt64], hasNoNewPrivileges: Bool, seccomp: Int,
-    label: String?, startTime: UInt64
+    label: String?, startTime: UInt64, lostMounts: [String] = []
   ) {
     self.users = users
     self.groups = groups
@@ -107,6 +116,7 @@ public struct ProcessProof: Hashable, Sendable, Codable {
     self.seccomp = seccomp
     self.label = label
     self.startTime = startTime
+    self.lostMounts = lostMounts
   }
 
   /// Each way in which the process is less confined than promised; empty is good.
@@ -196,6 +206,10 @@ extension ContainerSpecification {
     check("mounts", mounts.map(text), facts.mounts.map(text))
     check("networks", [network], facts.networks)
     check("added capabilities", [], facts.addedCapabilities)
+    check("options given by hand", [], facts.extras)
+    if facts.image != image, !facts.image.hasSuffix("/\(image)") {
+      check("image", image, facts.image)
+    }
     return found
   }
 

@@ -23,6 +23,13 @@ extension Planner {
     }
     let running = sheet.containers.filter { $0.state != .other("removing") }
     guard let container = preferred(running, sheet) else {
+      if let seconds = secondsStopped(sheet) {
+        hold(
+          .budget, sheet, &group,
+          "stopped: repaired \(Self.budget) times within the hour and moved again; next try in"
+            + " \(seconds) s: find out who changes it")
+        return
+      }
       planCreation(
         sheet, into: &group, cause: sheet.memory.containerIDs.isEmpty ? .change : .drift)
       return
@@ -51,7 +58,7 @@ extension Planner {
   private mutating func hold(
     _ kind: Waiting.Kind, _ sheet: InstanceSheet, _ group: inout StepGroup, _ message: String
   ) {
-    let mendsKeys = kind == .backoff || kind == .targetMissing
+    let mendsKeys = kind == .backoff || kind == .targetMissing || kind == .budget
     group.steps.removeAll { step in
       if mendsKeys, case .repairKeys = step.action { false } else { true }
     }

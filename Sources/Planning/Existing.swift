@@ -98,6 +98,17 @@ extension Planner {
       >= Self.budget
   }
 
+  /// For how long what was removed over the budget stays down: until the hour holds no more interruptions than the
+  /// budget, or until another container than the one that was interfered with is desired. `nil`: it does not.
+  func secondsStopped(_ sheet: InstanceSheet) -> Int? {
+    guard sheet.memory.proven?.digest == sheet.specification.digest else { return nil }
+    let recent = sheet.memory.interruptions
+      .filter { observed.now.since($0) < Self.budgetSeconds }.sorted()
+    guard recent.count > Self.budget else { return nil }
+    let releasing = recent[recent.count - Self.budget - 1]
+    return Int((Self.budgetSeconds - observed.now.since(releasing)).rounded(.up))
+  }
+
   private func budgetMessage(_ deviations: [Deviation]) -> String {
     "repaired \(Self.budget) times within the hour and moved again"
       + (deviations.first.map { " (\($0))" } ?? "") + ": find out who changes it"
@@ -243,6 +254,10 @@ extension Planner {
           .updateLimits(sheet.specification, id: container.id), cause: .drift,
           service: sheet.service, deviations: loose))
     }
+    if case .present(let proof) = container.proof, !proof.lostMounts.isEmpty {
+      planLostMounts(proof.lostMounts, sheet, into: &group)
+      return
+    }
     guard case .present(let wanted) = gatewayFiles(sheet) else {
       // A key that is still to be made, or a network that is: the container cannot be running on it; replace it.
       planConfiguration(container, sheet, into: &group, needsRestart: true, isKnown: false)
@@ -300,6 +315,30 @@ extension Planner {
           .reload(sheet.configuration, network: network), cause: .change, service: sheet.service,
           deviations: [deviation]))
     }
+  }
+
+  /// Directories that it mounts were removed: no file that is written reaches it, and no control port is seen, before the
+  /// container mounts them anew.
+  private mutating func planLostMounts(
+    _ lost: [String], _ sheet: InstanceSheet, into group: inout StepGroup
+  ) {
+    let deviations = lost.map {
+      Deviation("mount \($0)", expected: "a directory", observed: "removed from the host")
+    }
+    group.steps += writing(sheet, cause: .drift)
+    if isOverBudget(sheet) {
+      wait(.budget, service: sheet.service, instance: sheet.instance, budgetMessage(deviations))
+      return
+    }
+    group.steps += [
+      Step(.verifyConfiguration(sheet.specification), cause: .drift, service: sheet.service),
+      Step(
+        .restartContainer(sheet.instance, name: sheet.specification.name), cause: .drift,
+        service: sheet.service, deviations: deviations, interrupts: true),
+      Step(
+        .prove(sheet.specification, sheet.configuration, network: sheet.specification.network),
+        cause: .drift, service: sheet.service),
+    ]
   }
 
   /// Nothing remembers what this tor has read: taken over as it is where that is provably harmless.

@@ -40,9 +40,11 @@ public struct ProcessReader: Sendable {
       }
       let status = String(decoding: try read("status", in: folder), as: UTF8.self)
       guard
-        let proof = ProcessText.proof(
+        var proof = ProcessText.proof(
           status: status, label: try label(in: folder), startTime: process.startTime)
       else { return .unknown("\(path)/status lacks what the proof needs") }
+      proof.lostMounts = ProcessText.lostMounts(
+        String(decoding: try read("mountinfo", in: folder), as: UTF8.self))
       return .present(proof)
     } catch {
       return error.code == ESRCH

@@ -50,6 +50,16 @@ enum ProcessText {
       hasNoNewPrivileges: privileges == 1, seccomp: seccomp, label: label, startTime: startTime)
   }
 
+  /// Where removed directories are mounted. Of such a one the kernel writes `//deleted` after the fourth field of
+  /// mountinfo, the path within its file system; no path that exists holds two slashes in a row.
+  static func lostMounts(_ text: String) -> [String] {
+    text.split(separator: "\n").compactMap { line in
+      let fields = line.split(separator: " ", maxSplits: 5)
+      guard fields.count > 5, fields[3].hasSuffix("//deleted") else { return nil }
+      return visible(String(fields[4]), limit: 256)
+    }.sorted()
+  }
+
   /// A label without its trailing NUL or line end; `nil` if nothing is left.
   static func label(_ bytes: [UInt8]) -> String? {
     let end = bytes.firstIndex { $0 == 0 || $0 == UInt8(ascii: "\n") } ?? bytes.endIndex

@@ -21,8 +21,33 @@ import Testing
     #expect(facts.pids == 64)
     #expect(facts.restartPolicy == "always")
     #expect(facts.addedCapabilities == [])
+    #expect(facts.extras == [])
+    #expect(!facts.image.isEmpty)
     #expect(facts.pid > 1)
     #expect(details.addresses["ok-net"]?.isEmpty == false)
+  }
+
+  /// What /proc does not show of a container that somebody made by hand.
+  @Test(arguments: [
+    (#""PidMode":"host""#, "process namespace host"),
+    (#""IpcMode":"container:abc""#, "IPC namespace container:abc"),
+    (#""UTSMode":"host""#, "UTS namespace host"),
+    (#""PortBindings":{"80/tcp":[{"HostIp":"","HostPort":"1"}]}"#, "published port 80/tcp"),
+    (#""PublishAllPorts":true"#, "all ports published"),
+    (#""Devices":[{"PathOnHost":"/dev/kmsg"}]"#, "devices"),
+    (#""GroupAdd":["docker"]"#, "group docker"),
+    (#""SecurityOpt":["no-new-privileges","seccomp=unconfined"]"#, "seccomp=unconfined"),
+    (#""Env":["HOME=/data","LD_PRELOAD=/x"]"#, "variable LD_PRELOAD=/x"),
+  ])
+  func optionsGivenByHandAreSeen(field: String, words: String) async throws {
+    let key = field.prefix(while: { $0 != ":" })
+    let place = key == #""Env""# ? #""Config""# : #""HostConfig""#
+    let text = try Fixture.text("docker-inspect.json")
+      .replacing("\(key):", with: "\"x\":").replacing("\(place): {", with: "\(place): {\(field),")
+      .replacing("\(place):{", with: "\(place):{\(field),")
+    let engine = try await StubEngine { _ in stubAnswer(200, text) }
+    let facts = try #require(try await engine.client.inspect("ok-a")).facts
+    #expect(facts.extras == [words])
   }
 
   @Test func theBeginningOfAnIdentifierIsNoName() async throws {

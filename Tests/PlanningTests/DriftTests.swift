@@ -229,6 +229,68 @@ struct DriftTests {
     #expect(scene.plan.waiting.map(\.kind) == [.budget])
   }
 
+  @Test func removedDirectoriesThatAreStillMountedAreMountedAnew() {
+    let blog = service("blog")
+    var scene = Scene([blog])
+    scene.changeContainer(blog) {
+      var proof = Scene.goodProof
+      proof.lostMounts = ["/run/tor"]
+      $0.proof = .present(proof)
+    }
+    #expect(words(scene.plan) == ["verifyConfiguration", "restartContainer", "prove"])
+    scene.memory.instances[blog.instance]?.interruptions = Array(
+      repeating: Scene.now.adding(seconds: -60), count: 6)
+    #expect(scene.plan.isEmpty)
+    #expect(scene.plan.waiting.map(\.kind) == [.budget])
+  }
+
+  @Test func whatWasStoppedOverTheBudgetStaysDownForTheHour() {
+    let blog = service("blog")
+    var scene = Scene([blog])
+    scene.observed.containers = .present([])
+    scene.memory.instances[blog.instance]?.interruptions = Array(
+      repeating: Scene.now.adding(seconds: -3500), count: 7)
+    #expect(scene.plan.isEmpty)
+    #expect(scene.plan.waiting.map(\.kind) == [.budget])
+    scene.observed.now = Scene.now.adding(seconds: 101)
+    #expect(words(scene.plan).contains("createContainer"))
+    #expect(scene.plan.waiting.isEmpty)
+  }
+
+  /// Removed by somebody, not by us: the budget of interruptions says nothing about it.
+  @Test func whatIsGoneWithinTheBudgetIsMadeAnew() {
+    let blog = service("blog")
+    var scene = Scene([blog])
+    scene.observed.containers = .present([])
+    scene.memory.instances[blog.instance]?.interruptions = Array(
+      repeating: Scene.now.adding(seconds: -60), count: 6)
+    #expect(words(scene.plan).contains("createContainer"))
+  }
+
+  @Test func containersOfAnotherImageOrWithOptionsGivenByHandAreReplaced() {
+    let blog = service("blog")
+    let changes: [(inout ContainerFacts) -> Void] = [
+      { $0.image = "evil:1" }, { $0.extras = ["process namespace host"] },
+    ]
+    for change in changes {
+      var scene = Scene([blog])
+      scene.changeContainer(blog) {
+        guard var facts = $0.facts.value else { return }
+        change(&facts)
+        $0.facts = .present(facts)
+      }
+      #expect(words(scene.plan).first == "removeContainer")
+      #expect(words(scene.plan).contains("createContainer"))
+    }
+    var scene = Scene([blog])
+    scene.changeContainer(blog) {
+      guard var facts = $0.facts.value else { return }
+      facts.image = "docker.io/library/\(facts.image)"
+      $0.facts = .present(facts)
+    }
+    #expect(scene.plan.isEmpty)
+  }
+
   @Test func strangersAreNotTouched() {
     let blog = service("blog")
     var scene = Scene([blog])

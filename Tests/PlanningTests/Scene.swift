@@ -131,7 +131,7 @@ struct Scene {
       networks: [specification.network], networkMode: specification.network,
       memory: specification.limits.memory, milliCPUs: specification.limits.milliCPUs,
       pids: specification.limits.pids, restartPolicy: "always", addedCapabilities: [],
-      imageID: "sha256:1", restartCount: 0, exitCode: 0, pid: 100)
+      image: specification.image, imageID: "sha256:1", restartCount: 0, exitCode: 0, pid: 100)
   }
 
   static let goodProof = ProcessProof(

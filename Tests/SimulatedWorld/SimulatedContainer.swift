@@ -53,6 +53,6 @@ extension ContainerSpecification {
       isReadOnly: true, isPrivileged: false, user: "\(user):\(user)", entrypoint: entrypoint,
       mounts: mounts, networks: [network], networkMode: network, memory: limits.memory,
       milliCPUs: limits.milliCPUs, pids: limits.pids, restartPolicy: "always",
-      addedCapabilities: [], imageID: imageID, restartCount: 0, exitCode: 0, pid: 0)
+      addedCapabilities: [], image: image, imageID: imageID, restartCount: 0, exitCode: 0, pid: 0)
   }
 }

@@ -35,6 +35,17 @@ import Testing
     #expect(process.state == (head.hasSuffix("Z 1") ? "Z" : "S"))
   }
 
+  @Test func removedDirectoriesAreSeenInTheMounts() {
+    let text = """
+      431 414 254:0 /state/blog/data//deleted /data rw,relatime - ext4 /dev/vda rw
+      432 414 254:0 /state/deleted /etc/onionkeeper ro,relatime - ext4 /dev/vda rw
+      433 414 0:5 / /proc rw - proc proc rw
+      odd line
+
+      """
+    #expect(ProcessText.lostMounts(text) == ["/data"])
+  }
+
   @Test(arguments: ["", "5 tor S 1", "5 (tor) S 1 2 3", ") 5 (", "5 (tor)"])
   func notAStat(_ text: String) {
     #expect(ProcessText.stat(text) == nil)
