@@ -217,6 +217,8 @@ extension Keeper {
     }
     let before = try await journal.lastGood()
     let result = reader.read(revision, RepositoryFiles(files), lastGood: before, configuration)
+    guardedServices.add(
+      result.desired.services.filter { $0.access.asksForClients }.map(\.name))
     if isReadOnly { return (result.desired, result.diagnostics) }
     if let good = result.lastGood, good != before {
       try await journal.setLastGood(good)

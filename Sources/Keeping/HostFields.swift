@@ -5,10 +5,12 @@ import OnionModel
 /// The description of the host file: what it is checked against, and what its schema is printed from.
 enum HostFields {
   static let path = TextRule(
-    noun: "an absolute path", allowed: "/… without `..`, at most 200 bytes", pattern: "^/"
+    noun: "an absolute path",
+    allowed: "/… without `.`, `..` or a slash at its end, at most 200 bytes", pattern: "^/"
   ) { text in
-    text.hasPrefix("/") && text.utf8.count <= 200 && !text.contains("//")
-      && !text.split(separator: "/").contains("..")
+    // One spelling a place: whether one lies in another is told from the text.
+    text.hasPrefix("/") && !text.hasSuffix("/") && text.utf8.count <= 200 && !text.contains("//")
+      && !text.split(separator: "/").contains { $0 == "." || $0 == ".." }
       && text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7f }
   }
   static let word = TextRule(
@@ -28,12 +30,6 @@ enum HostFields {
   static let host = TextRule(
     noun: "a host name", allowed: "1 to 64 of a–z, 0–9, `-` and `.`"
   ) { HostName($0) != nil }
-  static let labelKey = TextRule(
-    noun: "a label", allowed: "1 to 64 of a–z, 0–9, `-`, `.` and `/`"
-  ) { text in
-    (1...64).contains(text.utf8.count)
-      && text.utf8.allSatisfy { (0x61...0x7a).contains($0) || (0x2d...0x39).contains($0) }
-  }
   static let branch = TextRule(
     noun: "a branch", allowed: "a branch's short name: main"
   ) { text in
@@ -125,7 +121,7 @@ enum HostFields {
       "host", .text(host), isRequired: true,
       summary: "This host's name in definitions; never taken from the system."),
     Field(
-      "labels", .map(key: labelKey, value: word, count: 0...50),
+      "labels", DefinitionFields.hostLabels,
       summary: "What definitions may select hosts by."),
     Field(
       "repository", .record(repository), isRequired: true, summary: "Where definitions come from."),

@@ -208,6 +208,8 @@ private struct HostChecker {
       try source.check()
     } catch {
       fail(value, "repository", error.message)
+      // What trust says of it would only repeat this.
+      return nil
     }
     return source
   }

@@ -128,7 +128,6 @@ public actor Keeper {
       asks: asks, isUrgent: trigger == "signal",
       patience: asks ? patience : patience.map { _ in .zero })
     let (desired, diagnostics) = try await desiredState()
-    guardedServices.set(desired.services.filter { $0.access.asksForClients }.map(\.name))
     var report = PassReport(
       desired: desired, observed: nil, plan: Plan(revision: desired.revision), outcomes: [],
       diagnostics: diagnostics)

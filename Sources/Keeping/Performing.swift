@@ -22,7 +22,8 @@ extension LiveWorld {
 
   private func seconds(since began: ContinuousClock.Instant) -> Double {
     let parts = began.duration(to: .now).components
-    return Double(parts.seconds) + Double(parts.attoseconds / 1_000_000_000_000_000) / 1000
+    // One division, so that the result prints as the decimal that it is.
+    return Double(parts.seconds * 1000 + parts.attoseconds / 1_000_000_000_000_000) / 1000
   }
 
   private func reason(_ step: Step) -> String {

@@ -75,8 +75,11 @@ public struct PlanReport: Encodable, Sendable {
   public var isBlind: Bool {
     let kinds: Set<String> = Set(
       [Waiting.Kind.notMounted, .engineUnreachable, .engineForeign, .unknown].map(\.rawValue))
-    return waiting.contains { kinds.contains($0.kind) }
+    return isWithoutRevision || waiting.contains { kinds.contains($0.kind) }
   }
+
+  /// Nothing was ever accepted and the repository gives nothing: what is desired is not known.
+  public var isWithoutRevision: Bool { revision == nil && sourceTrouble != nil }
 
   public var hasSteps: Bool { groups.contains { !$0.steps.isEmpty } }
 }

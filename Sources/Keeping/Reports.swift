@@ -22,6 +22,8 @@ actor Reports {
     running?.task.cancel()
     await running?.task.value
     var options = ReporterOptions(now: wallTime)
+    // What is still to be told from before knows whose addresses are not.
+    _ = try await house.keeper.desiredState(isReadOnly: true)
     let guarded = house.keeper.guardedServices
     options.shortensAddresses = { event in
       redacts || event.data.service.map { guarded.contains($0) } ?? false

@@ -44,9 +44,14 @@ struct RevisionReader {
     let reading = readRevision(files, cache: &cache)
     let before = lastGood.compactMapValues { decode($0.text) }
     let resolved = resolve(reading, lastGood: before, host: configuration.context)
+    let kept = resolved.rejections.compactMapValues { rejection -> String? in
+      guard rejection.fallback == .lastGood else { return nil }
+      return rejection.diagnostics.first { $0.severity == .error }?.description ?? "rejected"
+    }
     let desired = Desired(
       host: configuration.host, revision: revision.commit, layout: configuration.layout,
-      services: resolved.services, stopped: resolved.stopped, unsettled: resolved.unsettled,
+      services: resolved.services, kept: kept, stopped: resolved.stopped,
+      unsettled: resolved.unsettled,
       defined: resolved.defined, recipe: configuration.recipe, network: configuration.network,
       identity: configuration.identity, removalsAnnounced: revision.removalsAnnounced)
     var good: [ServiceName: LastGood] = [:]

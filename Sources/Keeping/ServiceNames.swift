@@ -1,11 +1,11 @@
 import OnionModel
 import Synchronization
 
-/// A set of names that one writes and others ask.
+/// A set of names that one adds to and others ask. Nothing leaves it: an event may be told long after it happened.
 final class ServiceNames: Sendable {
   private let names = Mutex<Set<ServiceName>>([])
 
-  func set(_ moved: [ServiceName]) { names.withLock { $0 = Set(moved) } }
+  func add(_ more: [ServiceName]) { names.withLock { $0.formUnion(more) } }
 
   func contains(_ name: ServiceName) -> Bool { names.withLock { $0.contains(name) } }
 }

@@ -203,10 +203,17 @@ extension ContainerSpecification {
     check("privileged", false, facts.isPrivileged)
     check("user", "\(user):\(user)", facts.user)
     check("entrypoint", entrypoint, facts.entrypoint)
-    check("mounts", mounts.map(text), facts.mounts.map(text))
+    let (wanted, there) = (Set(mounts.map(text)), Set(facts.mounts.map(text)))
+    if wanted != there {
+      // Only what differs: the whole lists are a screen each.
+      found.append(
+        Deviation(
+          "mounts", expected: words(wanted.subtracting(there), or: "no more"),
+          observed: words(there.subtracting(wanted), or: "missing")))
+    }
     check("networks", [network], facts.networks)
-    check("added capabilities", [], facts.addedCapabilities)
-    check("options given by hand", [], facts.extras)
+    check("added capabilities", "none", words(Set(facts.addedCapabilities), or: "none"))
+    check("options given by hand", "none", words(Set(facts.extras), or: "none"))
     if facts.image != image, !facts.image.hasSuffix("/\(image)") {
       check("image", image, facts.image)
     }
@@ -226,6 +233,10 @@ extension ContainerSpecification {
     check("pids", "\(limits.pids)", "\(facts.pids)")
     check("restart policy", "always", facts.restartPolicy)
     return found
+  }
+
+  private func words(_ values: Set<String>, or nothing: String) -> String {
+    values.isEmpty ? nothing : values.sorted().joined(separator: ", ")
   }
 
   private func text(_ mount: Mount) -> String {

@@ -28,6 +28,8 @@ public struct Desired: Hashable, Sendable, Codable {
   public var layout: AgentLayout
   /// Valid definitions (or last good ones) that name this host.
   public var services: [OnionService]
+  /// Those of them that stay at the last good definition, and why the file of now is rejected.
+  public var kept: [ServiceName: String]
   /// Must not run, and why: rejected, and the last good definition might be more open.
   public var stopped: [ServiceName: String]
   /// Defined here or perhaps here, but without a usable definition: not started, and not a removal either.
@@ -43,7 +45,8 @@ public struct Desired: Hashable, Sendable, Codable {
 
   public init(
     host: HostName, revision: CommitID?, layout: AgentLayout, services: [OnionService],
-    stopped: [ServiceName: String] = [:], unsettled: Set<ServiceName> = [],
+    kept: [ServiceName: String] = [:], stopped: [ServiceName: String] = [:],
+    unsettled: Set<ServiceName> = [],
     defined: Set<ServiceName>? = nil, recipe: ImageRecipe, network: TorNetwork, identity: String,
     removalsAnnounced: Bool = false
   ) {
@@ -51,6 +54,7 @@ public struct Desired: Hashable, Sendable, Codable {
     self.revision = revision
     self.layout = layout
     self.services = services.sorted { $0.name < $1.name }
+    self.kept = kept
     self.stopped = stopped
     self.unsettled = unsettled
     self.defined = defined ?? Set(services.map(\.name)).union(unsettled).union(stopped.keys)

@@ -41,10 +41,13 @@ private struct Judge {
     return list
   }
 
+  /// Removals that wait concern what is no longer defined; a probable rename is told of each new service itself.
+  private static let ofOtherServices: Set<Waiting.Kind> = [.removals, .probableRename]
+
   private var waits: [Waiting] {
     plan.waiting.filter {
       $0.service == service.name || $0.instance == service.instance
-        || ($0.service == nil && $0.instance == nil && $0.kind != .removals)
+        || ($0.service == nil && $0.instance == nil && !Self.ofOtherServices.contains($0.kind))
     }
   }
 
@@ -55,7 +58,10 @@ private struct Judge {
   }
 
   private var accepted: Condition {
-    Condition(.accepted, .yes, reason: "defined in \(desired.revision?.short ?? "nothing")")
+    if let reason = desired.kept[service.name] {
+      return Condition(.accepted, .no, reason: "the last good definition is kept: \(reason)")
+    }
+    return Condition(.accepted, .yes, reason: "defined in \(desired.revision?.short ?? "nothing")")
   }
 
   private var keyReady: Condition {

@@ -43,8 +43,8 @@ extension Planner {
       }
       return held(
         pin == nil ? .keyMissing : .keyLost, service,
-        "the secret key of \(wanted) is gone from \(place): put it back"
-          + " (`onionkeeper keys import`); nothing is started or re-keyed meanwhile")
+        "the secret key of \(wanted) is gone from \(place): put it back;"
+          + " nothing is started or re-keyed meanwhile")
     case .damaged(let why):
       return held(
         .keyLost, service,
@@ -148,7 +148,8 @@ extension Planner {
     }
     if service.key == .existing {
       return held(
-        .keyMissing, service, "no key in \(place) yet: `onionkeeper keys import` puts it there")
+        .keyMissing, service,
+        "no key in \(place) yet: copy its hs_ed25519_secret_key there, the rest is put right")
     }
     if memory.isRebuilt, !approves(.newKeys) {
       return held(
@@ -201,12 +202,12 @@ extension Planner {
       return held(
         .keyAmbiguous, service,
         "several retired directories hold the key of \(wanted) (\(list(fitting))):"
-          + " `onionkeeper keys restore ID` takes one back")
+          + " move the one that is meant to \(place)")
     }
     return held(
       pin == nil ? .keyMissing : .keyLost, service,
       pin == nil
-        ? "the key of \(wanted) is not on this host: `onionkeeper keys import` puts it there"
+        ? "the key of \(wanted) is not on this host: copy its hs_ed25519_secret_key to \(place)"
         : "key directory \(place) of \(wanted) is gone: put it back; nothing is started or re-keyed meanwhile"
     )
   }

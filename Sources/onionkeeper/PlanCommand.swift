@@ -99,7 +99,12 @@ extension PlanReport {
       let subject = wait.service?.text ?? wait.instance?.text
       lines.append("waiting\(subject.map { " \($0)" } ?? ""): \(wait.message)")
     }
-    if number == 0 { lines.append(waiting.isEmpty ? "nothing to do" : "no step until then") }
+    if number == 0 {
+      lines.append(
+        isWithoutRevision
+          ? "what is wanted of this host is not known yet"
+          : waiting.isEmpty ? "nothing to do" : "no step until then")
+    }
     return lines
   }
 }

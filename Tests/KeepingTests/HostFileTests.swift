@@ -57,6 +57,23 @@ struct HostFileTests {
     #expect(configuration.engine == .automatic)
   }
 
+  /// Two spellings of one place would pass the check that keys and state do not lie in each other.
+  @Test(arguments: ["/", "/srv/ok/", "/srv/./ok", "/srv/../ok", "/srv//ok", "srv/ok"])
+  func directoriesHaveOneSpelling(path: String) {
+    #expect(throws: HostFileError.self) {
+      try Folder().read(Self.minimal + "directories: {keys: /srv/ok/keys, state: \"\(path)\"}\n")
+    }
+  }
+
+  /// What a definition can ask for, a host can have.
+  @Test func labelsAreThoseOfDefinitions() throws {
+    let configuration = try Folder().read(Self.minimal + "labels: {Region_1: EU_west}\n")
+    #expect(configuration.labels == ["Region_1": "EU_west"])
+    #expect(throws: HostFileError.self) {
+      try Folder().read(Self.minimal + "labels: {region: \"a b\"}\n")
+    }
+  }
+
   @Test func everythingOfThisVersionIsRead() throws {
     let folder = try Folder()
     let configuration = try folder.read(

@@ -31,6 +31,21 @@ struct ReportTests {
     #expect(try await host.anchor() == first)
   }
 
+  /// Not "nothing to do": what is wanted is not known.
+  @Test func planWithoutAnyRevisionIsBlind() async throws {
+    let host = try House()
+    try host.setUp()
+    _ = try await host.pass()
+    let scratch = "\(host.path)/scratch"
+    try FileManager.default.createDirectory(
+      atPath: scratch, withIntermediateDirectories: true,
+      attributes: [.posixPermissions: 0o700])
+    let report = try await Preview(try host.configuration()).run(isOffline: false, scratch: scratch)
+    #expect(report.revision == nil)
+    #expect(report.sourceTrouble != nil)
+    #expect(report.isWithoutRevision && report.isBlind)
+  }
+
   @Test func planRefusesAHostThatIsNotSetUp() async throws {
     let host = try House()
     let error = await #expect(throws: KeepingError.self) {

@@ -61,6 +61,16 @@ struct RemovalTests {
     #expect(scene.plan.isEmpty)
   }
 
+  @Test func whatStaysAtTheLastGoodDefinitionIsNotAccepted() {
+    var scene = Scene(Self.four)
+    let name = Self.four[0].name
+    scene.desired.kept = [name: "services/x.yaml:1:1: no"]
+    #expect(scene.plan.isEmpty)
+    let judged = conditions(scene.desired, scene.observed, scene.memory, plan: scene.plan)
+    let refused = judged.filter { $0.value.contains { $0.name == .accepted && $0.status == .no } }
+    #expect(Set(refused.keys) == [name])
+  }
+
   @Test func unsettledIsNotRemoved() {
     var scene = Scene(Self.four)
     scene.desired.services = Array(Self.four.dropFirst())
@@ -77,6 +87,9 @@ struct RemovalTests {
     scene.observed.keys[scene.place(fresh)] = .absent
     #expect(scene.plan.isEmpty)
     #expect(Set(scene.plan.waiting.map(\.kind)) == [.probableRename])
+    let judged = conditions(scene.desired, scene.observed, scene.memory, plan: scene.plan)
+    let stalled = judged.filter { $0.value.contains { $0.name == .stalled && $0.status == .yes } }
+    #expect(Set(stalled.keys) == [fresh.name])
     var renamed = fresh
     renamed.formerly = Self.four[0].name
     scene.desired.services = Array(Self.four.dropFirst()) + [renamed]
