@@ -55,7 +55,21 @@ func planned(_ configuration: HostConfiguration, isOffline: Bool) async throws -
       complain("\(scratch) could not be removed: \(error.localizedDescription)")
     }
   }
-  return try await Preview(configuration).run(isOffline: isOffline, scratch: scratch)
+  return try await noticing(
+    "waiting for the repository (30 s of silence end it; --offline: not at all)"
+  ) {
+    try await Preview(configuration).run(isOffline: isOffline, scratch: scratch)
+  }
+}
+
+/// Says on standard error what is waited for, if it takes longer than a person expects.
+func noticing<Value>(_ text: String, _ body: () async throws -> Value) async rethrows -> Value {
+  let notice = Task {
+    do { try await Task.sleep(for: .seconds(2)) } catch { return }
+    complain(text)
+  }
+  defer { notice.cancel() }
+  return try await body()
 }
 
 func show(_ report: PlanReport, json: Bool) throws {
