@@ -18,7 +18,8 @@ struct Benchmarks {
     do {
       try await PassBenchmark(bench: bench, counts: counts).run()
     } catch {
-      print("failed: \(error)")
+      try await bench.close()
+      throw error
     }
     try await bench.close()
   }
