@@ -207,7 +207,7 @@ import Testing
       try await host.define("full", CommandHost.definition())
       let full = try await host.onionkeeper("apply")
       let left = try FileManager.default.contentsOfDirectory(atPath: "\(host.keys)/full")
-      try await must("umount \(host.keys)/full && rmdir \(host.keys)/full")
+      try await must("umount -l \(host.keys)/full && rmdir \(host.keys)/full")
       #expect(full.code == 1 || full.output.contains("waiting full"))
       #expect(!left.contains("full"))
       #expect(try await host.containers()["onionkeeper-blog"] == "running")
