@@ -63,7 +63,13 @@ public struct Approver: Sendable {
     ).desired
     let kept = Set(wanted.services.map(\.name)).union(wanted.unsettled).union(wanted.stopped.keys)
       .union(wanted.services.compactMap(\.formerly))
-    let pins = await KeyRoot(path: configuration.layout.keys, id: agent).pins().value ?? [:]
+    // Nobody approves a removal whose address could not be shown.
+    let look = await KeyRoot(path: configuration.layout.keys, id: agent).pins()
+    guard case .present(let pins) = look else {
+      throw KeepingError(
+        "the pinned addresses cannot be read (\(look.unknownReason ?? "not there")): nothing was approved"
+      )
+    }
     return memory.services.keys.filter { !kept.contains($0) }.sorted().map {
       "removes \($0): \(pins[$0]?.text ?? "no address pinned") (its key goes to retired/)"
     }

@@ -88,7 +88,8 @@ public struct StatusReport: Encodable, Sendable {
     let accepted = try await journal.acceptedRevision()
     let memory = try await journal.memory(agent: agent, now: wallTime())
     let (engine, containers) = await lookAtEngine(configuration, agent, memory)
-    let pins = await keys.pins().value ?? [:]
+    let pinLook = await keys.pins()
+    let pins = pinLook.value ?? [:]
     let conditions = try await journal.conditions()
     var services: [ServiceReport] = []
     for name in Set(conditions.keys).union(memory.services.keys).sorted() {
@@ -102,7 +103,7 @@ public struct StatusReport: Encodable, Sendable {
           conditions: (conditions[name] ?? []).map(ConditionReport.init),
           proof: proof.map(ProofReport.init)))
     }
-    let report = StatusReport(
+    var report = StatusReport(
       host: configuration.host, agent: agent, isRunning: isHeld(configuration),
       revision: accepted?.commit, acceptedAt: accepted?.acceptedAt.description, engine: engine,
       network: configuration.networkNote ?? "public", services: services,
@@ -116,6 +117,13 @@ public struct StatusReport: Encodable, Sendable {
           name: $0.name, waiting: $0.waiting, delivered: $0.delivered, dead: $0.dead,
           lastError: $0.lastError, disabled: $0.disabled)
       })
+    if let reason = pinLook.unknownReason {
+      // Without this, an address that could not be read would look like one that is not there yet.
+      report.troubles.append(
+        TroubleReport(
+          key: "pins", since: wallTime().description, message: "addresses cannot be read: \(reason)"
+        ))
+    }
     try await journal.close()
     return report
   }

@@ -1,4 +1,5 @@
 import Glibc
+import Swapping
 import Testing
 
 @testable import Descriptors

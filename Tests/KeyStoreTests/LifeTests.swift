@@ -2,6 +2,7 @@ import CLinux
 import Descriptors
 import Glibc
 import OnionModel
+import Swapping
 import Testing
 
 @testable import KeyStore

@@ -3,13 +3,13 @@ import Glibc
 import Synchronization
 
 /// Exchanges two names of a folder on a thread of its own until told to stop.
-final class Swapper: Sendable {
+public final class Swapper: Sendable {
   private let state = Mutex((isRunning: true, thread: pthread_t()))
   private let path: String
   private let left: String
   private let right: String
 
-  init(_ path: String, _ left: String, _ right: String) {
+  public init(_ path: String, _ left: String, _ right: String) {
     self.path = path
     self.left = left
     self.right = right
@@ -32,7 +32,7 @@ final class Swapper: Sendable {
     close(folder)
   }
 
-  func stop() {
+  public func stop() {
     let thread = state.withLock { state in
       state.isRunning = false
       return state.thread
