@@ -40,6 +40,25 @@ struct ApproverTests {
     #expect(lines.first?.contains("removes forum: no address pinned") == true)
   }
 
+  /// Nobody allows what could not be shown.
+  @Test func unreadablePinsAreNotNoPins() async throws {
+    let host = try House()
+    try host.setUp()
+    let first = try host.commit()
+    _ = try await host.pass()
+    try host.write("keys/.onionkeeper/pins/forum", "not an address")
+    let approver = Approver(try host.configuration())
+    await #expect(throws: KeepingError.self) {
+      try await approver.approve(first, [.removals], uid: 0)
+    }
+    try await host.agent { house in
+      let given = try await house.journal.approvals()
+      #expect(given.isEmpty)
+    }
+    let status = try await StatusReport.read(try host.configuration())
+    #expect(status.troubles.contains { $0.message.contains("addresses cannot be read") })
+  }
+
   /// New keys after a lost state folder, the host's new identity: applied by the next pass, and used up.
   @Test func theNextPassUsesThemUp() async throws {
     let host = try House()
