@@ -91,6 +91,7 @@ let package = Package(
       swiftSettings: settings),
     // Tests.
     support("StubServer", [], exclude: ["README.md"]),
+    support("Spawning", []),
     support("Swapping", ["CLinux"]),
     support("SimulatedWorld", ["Executing", "OnionModel"], exclude: ["README.md"]),
     tests("Definitions", ["OnionModel"], exclude: ["Fixtures", "README.md"]),
@@ -103,12 +104,12 @@ let package = Package(
       "Keeping",
       [
         "Definitions", "Descriptors", "Engine", "GitSource", "Journaling", "KeyStore", "OnionModel",
-        "Planning", "StubServer", "Transport",
+        "Planning", "Spawning", "StubServer", "Transport",
       ]),
     tests("KeyStore", ["CLinux", "Descriptors", "OnionModel", "Swapping", crypto]),
     tests("OnionModel"),
     tests("Planning", ["OnionModel"]),
-    tests("Reporting", ["Journaling", "OnionModel", "Transport"]),
+    tests("Reporting", ["Journaling", "OnionModel", "Transport", "Spawning"]),
     tests("SELinux", ["Descriptors", "OnionModel"]),
     tests("SimulatedWorld", ["Executing", "Journaling", "OnionModel", "Planning"]),
     .testTarget(

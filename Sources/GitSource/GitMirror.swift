@@ -281,9 +281,10 @@ public actor GitMirror {
     defer { closedir(stream) }
     var (files, bytes) = (0, 0)
     while let entry = readdir(stream) {
-      let name = withUnsafeBytes(of: entry.pointee.d_name) { raw in
-        String(decoding: raw.prefix { $0 != 0 }, as: UTF8.self)
-      }
+      // By its place: a copy of the whole record would reach past the end of readdir's buffer.
+      guard let start = MemoryLayout<dirent>.offset(of: \.d_name) else { return (Int.max, 0) }
+      let name = String(
+        cString: UnsafeRawPointer(entry).advanced(by: start).assumingMemoryBound(to: CChar.self))
       guard !name.hasPrefix(".") else { continue }
       var status = stat()
       if fstatat(dirfd(stream), name, &status, AT_SYMLINK_NOFOLLOW) == 0 {

@@ -4,6 +4,7 @@ import GitSource
 import Journaling
 import KeyStore
 import OnionModel
+import Spawning
 import Testing
 import Transport
 
@@ -57,24 +58,17 @@ final class House: Sendable {
   /// - Parameter date: what commits say of their time; else now.
   @discardableResult
   func git(_ arguments: String..., date: Timestamp? = nil) throws -> String {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/git")
-    process.arguments = ["-C", "\(path)/repository"] + arguments
-    process.environment = [
+    var environment = [
       "PATH": "/usr/bin:/bin", "GIT_CONFIG_NOSYSTEM": "1", "HOME": path,
       "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org", "GIT_COMMITTER_NAME": "a",
       "GIT_COMMITTER_EMAIL": "a@example.org",
     ]
-    if let date { process.environment?["GIT_COMMITTER_DATE"] = "@\(date.seconds) +0000" }
-    let output = Pipe()
-    process.standardOutput = output
-    try process.run()
-    let text = output.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    guard process.terminationStatus == 0 else {
-      throw KeepingError("git \(arguments) ended with \(process.terminationStatus)")
-    }
-    return String(decoding: text, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+    if let date { environment["GIT_COMMITTER_DATE"] = "@\(date.seconds) +0000" }
+    let (code, output) = try spawn(
+      ["/usr/bin/git", "-C", "\(path)/repository"] + arguments, environment: environment)
+    guard code == 0 else { throw KeepingError("git \(arguments) ended with \(code)") }
+    return String(decoding: output, as: UTF8.self)
+      .trimmingCharacters(in: .whitespacesAndNewlines)
   }
 
   /// Commits everything.

@@ -1,6 +1,7 @@
 import Dispatch
 import Foundation
 import Glibc
+import Spawning
 import Testing
 
 /// `ops/lib/webhook-receiver`: a real HTTP server in its own process that verifies signatures.
@@ -64,19 +65,11 @@ struct Receiver: Sendable {
       DispatchQueue.global().async {
         continuation.resume(
           with: Result {
-            let process = Process()
-            let output = Pipe()
-            process.executableURL = URL(fileURLWithPath: tool)
-            process.arguments = words
-            process.standardOutput = output
-            try withUnblockedSignals { try process.run() }
-            let data = try output.fileHandleForReading.readToEnd() ?? Data()
-            process.waitUntilExit()
-            guard process.terminationStatus == 0 else {
-              throw ToolFailure(
-                text: "webhook-receiver \(words) ended with \(process.terminationStatus)")
+            let (code, output) = try withUnblockedSignals { try spawn([tool] + words) }
+            guard code == 0 else {
+              throw ToolFailure(text: "webhook-receiver \(words) ended with \(code)")
             }
-            return String(decoding: data, as: UTF8.self)
+            return String(decoding: output, as: UTF8.self)
           })
       }
     }
@@ -94,11 +87,11 @@ struct Receiver: Sendable {
 }
 
 /// A thread of Dispatch blocks all signals, and a child inherits that: it would not hear SIGTERM.
-private func withUnblockedSignals(_ body: () throws -> Void) rethrows {
+private func withUnblockedSignals<Value>(_ body: () throws -> Value) rethrows -> Value {
   var none = sigset_t()
   var before = sigset_t()
   sigemptyset(&none)
   pthread_sigmask(SIG_SETMASK, &none, &before)
   defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-  try body()
+  return try body()
 }
