@@ -6,7 +6,6 @@ public struct AllowList: Sendable {
     case gateway
     case network(IPNetwork)
     case unix(glob: String)
-    /// Read and kept for the day that container targets are supported.
     case container(glob: String)
   }
 
@@ -45,6 +44,11 @@ public struct AllowList: Sendable {
         if case .network(let network) = $0 { network.contains(address) } else { false }
       }
       return isAllowed ? nil : missing(target, "\(address.text)/\(address.bytes.count * 8)")
+    case .container(let name, _):
+      let isAllowed = entries.contains {
+        if case .container(let glob) = $0 { globMatches(glob, name) } else { false }
+      }
+      return isAllowed ? nil : missing(target, "container:\(name)")
     case .unixSocket(let path):
       if let socket = target.socket, let reason = forbidden.refusal(directory: socket.directory) {
         return "target \(target) is never allowed: \(reason)"

@@ -91,7 +91,7 @@ struct DefinitionChecker {
       // `key: {}`; what is refused by name was reported and is not among the fields either.
       report(key, "says nothing that this version knows (generate|existing)")
     }
-    guard key == nil || key?.text == KeySource.generate.rawValue else { return }
+    guard key == nil || key?.text == "generate" else { return }
     guard let written = value["hosts"], let hosts = HostSelector(written) else { return }
     guard hosts.onlyHost != nil else {
       report(

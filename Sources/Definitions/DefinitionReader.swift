@@ -53,7 +53,7 @@ private func service(_ name: ServiceName, _ value: FieldValue, defaults: Default
   let isForClients = value["access"]?.text == "clients"
   return OnionService(
     name: name, address: value["address"]?.text.flatMap { OnionAddress($0) },
-    key: value["key"]?.text.flatMap { KeySource(rawValue: $0) } ?? .generate,
+    key: value["key"]?.text == "existing" ? .existing : .generate,
     formerly: value["formerly"]?.text.flatMap { ServiceName($0) },
     access: isForClients ? .clients(clients(value["clients"])) : .open, ports: ports ?? [],
     limits: ContainerLimits(

@@ -7,12 +7,18 @@ public struct HostContext: Sendable {
   public var allow: AllowList
   /// `allow.services`
   public var serviceLimit: Int
+  /// `allow.singleHop`
+  public var allowsSingleHop: Bool
 
-  public init(name: HostName, labels: [String: String], allow: AllowList, serviceLimit: Int = 500) {
+  public init(
+    name: HostName, labels: [String: String], allow: AllowList, serviceLimit: Int = 500,
+    allowsSingleHop: Bool = false
+  ) {
     self.name = name
     self.labels = labels
     self.allow = allow
     self.serviceLimit = serviceLimit
+    self.allowsSingleHop = allowsSingleHop
   }
 }
 

@@ -71,6 +71,9 @@ extension EventContext {
       data.address = address
       if case .retired(let id) = effect { data.message = "kept as \(id)" }
       return [event(.keyRetired, step.service, outcome.ended, data)]
+    case (.unsealKey, .generated(let address)):
+      data.address = address
+      return [event(.keyRestored, step.service, outcome.ended, data)]
     case (.restoreKey(_, _, let address), _):
       data.address = address
       return [event(.keyRestored, step.service, outcome.ended, data)]
@@ -159,7 +162,8 @@ extension Action {
     case .buildImage, .moveKey, .removeContainer, .takeDown, .updateLimits, .reload, .prove,
       .adoptContainer:
       true
-    case .ensureNetwork, .removeNetwork, .generateKey, .pin, .repairKeys, .retireKey, .restoreKey,
+    case .ensureNetwork, .removeNetwork, .generateKey, .unsealKey, .backUpKey, .joinNetwork,
+      .leaveNetwork, .pin, .repairKeys, .retireKey, .restoreKey,
       .writeFiles, .verifyConfiguration, .createContainer, .startContainer, .unpauseContainer,
       .renameContainer, .restartContainer, .forgetInstance:
       false

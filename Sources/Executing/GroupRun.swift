@@ -97,9 +97,12 @@ struct GroupRun: Sendable {
 
   /// Later steps learn the address of a key that this one has made.
   private mutating func resolve(_ outcome: Outcome) {
-    guard case .generateKey(let place, _, _, _) = outcome.step.action,
-      case .succeeded(.generated(let address)) = outcome.result
-    else { return }
+    let place: KeyPlace
+    switch outcome.step.action {
+    case .generateKey(let made, _, _, _), .unsealKey(let made, _, _, _, _, _, _): place = made
+    default: return
+    }
+    guard case .succeeded(.generated(let address)) = outcome.result else { return }
     context.group.steps = context.group.steps.map { $0.resolving(place.service, to: address) }
     context.group.fallback = context.group.fallback.map { $0.resolving(place.service, to: address) }
   }

@@ -33,7 +33,8 @@ extension Memory {
     var memory = self
     memory.noteLevel(of: step.action)
     switch step.action {
-    case .generateKey(let place, _, _, _), .restoreKey(_, let place, _), .pin(_, _, let place):
+    case .generateKey(let place, _, _, _), .unsealKey(let place, _, _, _, _, _, _),
+      .restoreKey(_, let place, _), .pin(_, _, let place):
       memory.services[place.service] = place.instance
     case .moveKey(_, let place, _):
       // Under a new name it would be nobody's; under its old name it is still found where it was.
@@ -70,7 +71,8 @@ extension Memory {
     noteLevel(of: outcome.step.action)
     noteInterruption(outcome)
     switch outcome.step.action {
-    case .generateKey(let place, _, _, _), .restoreKey(_, let place, _), .pin(_, _, let place):
+    case .generateKey(let place, _, _, _), .unsealKey(let place, _, _, _, _, _, _),
+      .restoreKey(_, let place, _), .pin(_, _, let place):
       services[place.service] = place.instance
     case .moveKey(let old, let place, _):
       if old.service != place.service { services[old.service] = nil }
@@ -92,7 +94,8 @@ extension Memory {
       noteProof(specification, configuration, effect, at: position)
     case .reload(let configuration, _):
       if case .reloaded(let torrc) = effect { noteReading(configuration, torrc: torrc) }
-    case .buildImage, .ensureNetwork, .removeNetwork, .repairKeys, .writeFiles,
+    case .buildImage, .ensureNetwork, .removeNetwork, .repairKeys, .backUpKey, .writeFiles,
+      .joinNetwork, .leaveNetwork,
       .verifyConfiguration, .startContainer, .unpauseContainer, .renameContainer,
       .restartContainer, .updateLimits:
       break
@@ -257,7 +260,9 @@ extension InstanceConfiguration {
     var applied: [ServiceName: AppliedService] = [:]
     for service in services {
       guard let address = service.address else { continue }
-      applied[service.name] = AppliedService(address: address, access: service.access)
+      applied[service.name] = AppliedService(
+        address: address, access: service.access,
+        onionBalanceMaster: service.tor.onionBalanceMaster)
     }
     return applied
   }
@@ -295,7 +300,9 @@ extension Action {
   /// The instance that the action labels something of, and the label.
   fileprivate var labelled: (InstanceName, ContainerLabel)? {
     switch self {
-    case .generateKey(let place, _, _, let label?): (place.instance, label)
+    case .generateKey(let place, _, _, let label?),
+      .unsealKey(let place, _, _, _, _, _, let label?):
+      (place.instance, label)
     case .repairKeys(let place, let wish): wish.label.map { (place.instance, $0) }
     case .writeFiles(let configuration, _, _, let label?): (configuration.instance, label)
     case .createContainer(let specification), .prove(let specification, _, _),

@@ -35,9 +35,17 @@ public struct HostConfiguration: Sendable {
   /// What `status` shows where the network is not the public one: `off` or the file's path.
   public var networkNote: String?
   public var redactsAddresses: Bool
+  /// The file that opens sealed keys.
+  public var ageIdentity: String?
+  /// age recipients that each key is sealed to at once.
+  public var backupRecipients: [String] = []
+  /// `allow.singleHop`
+  public var allowsSingleHop = false
 
   public var context: HostContext {
-    HostContext(name: host, labels: labels, allow: allow, serviceLimit: serviceLimit)
+    HostContext(
+      name: host, labels: labels, allow: allow, serviceLimit: serviceLimit,
+      allowsSingleHop: allowsSingleHop)
   }
 
   public var recipe: ImageRecipe { ImageRecipe(prefix: layout.prefix, base: base) }

@@ -56,9 +56,9 @@ struct Notices: Sendable {
     case .keyLost: .keyLost
     case .keyMismatch: .keyMismatch
     case .keyDuplicate, .keyInUse: .keyDuplicate
-    case .removals, .probableRename: .revisionHeld
+    case .removals, .probableRename, .pruneHeld: .revisionHeld
     case .nameTaken, .targetMissing, .budget, .unknown, .imageMissing, .notMounted: .driftStalled
-    case .backoff, .paused, .stopped: nil
+    case .backoff, .paused, .stopped, .moving: nil
     }
   }
 

@@ -56,7 +56,8 @@ extension LiveWorld {
 
   private func carryOut(_ action: Action) async throws -> StepEffect {
     switch action {
-    case .generateKey, .pin, .repairKeys, .retireKey, .restoreKey, .moveKey:
+    case .generateKey, .unsealKey, .backUpKey, .pin, .repairKeys, .retireKey, .restoreKey,
+      .moveKey:
       return try await carryOutKeys(action)
     case .buildImage(let recipe): return try await build(recipe)
     case .ensureNetwork(let name):
@@ -93,9 +94,9 @@ extension LiveWorld {
 
   private func carryOutKeys(_ action: Action) async throws -> StepEffect {
     switch action {
-    case .generateKey(let place, let owner, let access, let label):
+    case .generateKey(let place, let owner, let companions, let label):
       return .generated(
-        try await keys.generate(place, owner: owner, access: access, label: label))
+        try await keys.generate(place, owner: owner, companions, label: label))
     case .pin(let service, let address, let place):
       try await keys.pin(service, address, at: place)
     case .repairKeys(let place, let wish):
@@ -159,7 +160,8 @@ extension LiveWorld {
       let place = KeyPlace(instance: configuration.instance, service: service.name)
       let directory = found[place]?.value
       guard let address = service.address, directory?.address == address,
-        directory?.clientFiles == KeyFiles.clientFiles(access: service.access, address: address)
+        directory?.clientFiles == service.companions.clientFiles(of: address),
+        directory?.onionBalance == service.companions.onionBalanceText
       else {
         throw StepFailure(
           code: "keys.moved",

@@ -101,8 +101,12 @@ extension Action {
     case .buildImage(let recipe): "build image \(recipe.reference) on \(recipe.base)"
     case .ensureNetwork(let name): "make network \(name)"
     case .removeNetwork(let name): "remove network \(name)"
-    case .generateKey(let place, _, let access, _):
-      "make a key in \(place)\(access.asksForClients ? ", with its client files" : "") and pin it"
+    case .generateKey(let place, _, let companions, _):
+      "make a key in \(place)\(companions.access.asksForClients ? ", with its client files" : "") and pin it"
+    case .unsealKey(let place, let sealed, _, let address, _, _, _):
+      "open \(sealed)\(address.map { " of \($0)" } ?? "") into \(place) and pin it"
+    case .backUpKey(let place, _, let recipients):
+      "seal a backup of the key in \(place) to \(recipients.count) recipients"
     case .pin(let service, let address, _): "pin \(service) to \(address)"
     case .repairKeys(let place, _): "put key directory \(place) right (never its secret key)"
     case .retireKey(let place, let address):
@@ -115,6 +119,9 @@ extension Action {
       "write torrc, guard and sums of \(configuration.instance)"
     case .verifyConfiguration: "let tor verify the configuration"
     case .createContainer(let specification): "create container \(specification.name)"
+    case .joinNetwork(_, let name, let network): "join container \(name) to network \(network)"
+    case .leaveNetwork(_, let name, let network):
+      "take container \(name) out of network \(network)"
     case .startContainer(_, let name): "start container \(name)"
     case .unpauseContainer(_, let id): "unpause container \(id.prefix(12))"
     case .renameContainer(_, let id, let name): "rename container \(id.prefix(12)) to \(name)"

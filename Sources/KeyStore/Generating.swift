@@ -8,7 +8,8 @@ extension KeyRoot {
   /// - Throws: `key.present` if anything at all is at the place; `key.lost` if the service is pinned to an address already.
   /// - Returns: The new address.
   public func generate(
-    _ place: KeyPlace, owner: Int, access: Access = .open, label: ContainerLabel? = nil
+    _ place: KeyPlace, owner: Int, _ companions: CompanionFiles = CompanionFiles(access: .open),
+    label: ContainerLabel? = nil
   ) throws(KeyStoreError) -> OnionAddress {
     try converting("generate") {
       let root = try open("generate")
@@ -21,7 +22,7 @@ extension KeyRoot {
       let name = FileName(place.service.text)
       guard try instance.status(of: name) == nil else { throw present(instance.joined(name)) }
       _ = try sweep(instance)
-      let address = try build(name, in: instance, owner, access, label)
+      let address = try build(name, in: instance, owner, companions, label)
       try writePin(place.service, address, root)
       return address
     }
@@ -32,8 +33,8 @@ extension KeyRoot {
   }
 
   private func build(
-    _ name: FileName, in instance: borrowing Descriptor, _ owner: Int, _ access: Access,
-    _ label: ContainerLabel?
+    _ name: FileName, in instance: borrowing Descriptor, _ owner: Int,
+    _ companions: CompanionFiles, _ label: ContainerLabel?
   ) throws -> OnionAddress {
     let temporary = Descriptor.temporaryName()
     do {
@@ -44,7 +45,7 @@ extension KeyRoot {
         try folder.write(content, to: name, file)
       }
       let clients = try folder.makeFolder(Inspection.clients)
-      for (name, text) in KeyFiles.clientFiles(access: access, address: address) {
+      for (name, text) in companions.clientFiles(of: address) {
         try clients.write(Array(text.utf8), to: FileName(name), file)
       }
       let directory = FileAttributes(owner: owner, mode: 0o700, label: label?.files)

@@ -192,7 +192,9 @@ public struct ContainerObservation: Hashable, Sendable {
 
 extension ContainerSpecification {
   /// Each way in which a container differs from this, by facts that both engines give.
-  public func deviations(of facts: ContainerFacts) -> [Deviation] {
+  ///
+  /// - Parameter others: networks of targets, which it may be joined to beside its own.
+  public func deviations(of facts: ContainerFacts, joined others: Set<String> = []) -> [Deviation] {
     var found: [Deviation] = []
     func check<Value: Equatable>(_ what: String, _ expected: Value, _ observed: Value) {
       if expected != observed {
@@ -211,7 +213,7 @@ extension ContainerSpecification {
           "mounts", expected: words(wanted.subtracting(there), or: "no more"),
           observed: words(there.subtracting(wanted), or: "missing")))
     }
-    check("networks", [network], facts.networks)
+    check("networks", [network], facts.networks.filter { $0 == network || !others.contains($0) })
     check("added capabilities", "none", words(Set(facts.addedCapabilities), or: "none"))
     check("options given by hand", "none", words(Set(facts.extras), or: "none"))
     if facts.image != image, !facts.image.hasSuffix("/\(image)") {

@@ -42,13 +42,20 @@ public struct Desired: Hashable, Sendable, Codable {
   public var identity: String
   /// `Onionkeeper-Remove: N` of the accepted revision matched the number of definition files that it deletes.
   public var removalsAnnounced: Bool
+  /// Sealed keys that services of this host name and the revision has, by file.
+  public var sealedKeys: [String: SealedKey]
+  /// The file that opens sealed keys, from the host file.
+  public var ageIdentity: String?
+  /// age recipients (`age1…`) that each key is sealed to, from the host file.
+  public var backupRecipients: [String]
 
   public init(
     host: HostName, revision: CommitID?, layout: AgentLayout, services: [OnionService],
     kept: [ServiceName: String] = [:], stopped: [ServiceName: String] = [:],
     unsettled: Set<ServiceName> = [],
     defined: Set<ServiceName>? = nil, recipe: ImageRecipe, network: TorNetwork, identity: String,
-    removalsAnnounced: Bool = false
+    removalsAnnounced: Bool = false, sealedKeys: [String: SealedKey] = [:],
+    ageIdentity: String? = nil, backupRecipients: [String] = []
   ) {
     self.host = host
     self.revision = revision
@@ -62,5 +69,8 @@ public struct Desired: Hashable, Sendable, Codable {
     self.network = network
     self.identity = identity
     self.removalsAnnounced = removalsAnnounced
+    self.sealedKeys = sealedKeys
+    self.ageIdentity = ageIdentity
+    self.backupRecipients = backupRecipients
   }
 }

@@ -20,12 +20,22 @@ public struct ConfiguredService: Hashable, Sendable, Codable {
   public var address: OnionAddress?
   public var ports: [OnionPort]
   public var access: Access
+  public var tor: TorOptions
 
-  public init(name: ServiceName, address: OnionAddress?, ports: [OnionPort], access: Access) {
+  public init(
+    name: ServiceName, address: OnionAddress?, ports: [OnionPort], access: Access,
+    tor: TorOptions = TorOptions()
+  ) {
     self.name = name
     self.address = address
     self.ports = ports
     self.access = access
+    self.tor = tor
+  }
+
+  /// What lies beside its key.
+  public var companions: CompanionFiles {
+    CompanionFiles(access: access, onionBalanceMaster: tor.onionBalanceMaster)
   }
 }
 
@@ -35,12 +45,21 @@ public struct InstanceConfiguration: Hashable, Sendable, Codable {
   /// In order of name.
   public var services: [ConfiguredService]
   public var network: TorNetwork
+  /// Container of a target to the address that it was resolved to, or last known by.
+  public var containers: [String: String]
 
-  public init(instance: InstanceName, services: [ConfiguredService], network: TorNetwork) {
+  public init(
+    instance: InstanceName, services: [ConfiguredService], network: TorNetwork,
+    containers: [String: String] = [:]
+  ) {
     self.instance = instance
     self.services = services.sorted { $0.name < $1.name }
     self.network = network
+    self.containers = containers
   }
+
+  /// Not anonymous: the whole tor is, so such an instance has one service.
+  public var isSingleHop: Bool { services.contains { $0.tor.isSingleHop } }
 
   /// Whether a `host:PORT` target asks for the gateway's address.
   public var needsGateway: Bool {
@@ -49,7 +68,7 @@ public struct InstanceConfiguration: Hashable, Sendable, Codable {
     }
   }
 
-  /// The files. `nil` if the gateway's address is needed and not known, or an address is still to be made.
+  /// The files. `nil` if the gateway's or a container's address is needed and not known, or a key is still to be made.
   public func files(gateway: String?) -> InstanceFiles? {
     guard let options = serviceOptions(gateway: gateway),
       let guarded = guardedServices
@@ -86,6 +105,7 @@ public struct InstanceConfiguration: Hashable, Sendable, Codable {
         guard let target = text(port.target, gateway: gateway) else { return nil }
         lines.append("HiddenServicePort \(port.virtual) \(target)")
       }
+      lines += service.tor.serviceLines
     }
     return lines
   }
@@ -97,6 +117,10 @@ public struct InstanceConfiguration: Hashable, Sendable, Codable {
       "CookieAuthentication 1", "CookieAuthFile \(TorLayout.run)/cookie", "SocksPort 0",
       "Log notice stdout",
     ]
+    // Both or neither (tor's config.c, options_validate_single_onion).
+    if isSingleHop {
+      lines += ["HiddenServiceSingleHopMode 1", "HiddenServiceNonAnonymousMode 1"]
+    }
     switch network {
     case .open: break
     case .off: lines.append("DisableNetwork 1")
@@ -115,6 +139,8 @@ public struct InstanceConfiguration: Hashable, Sendable, Codable {
     case .unixSocket:
       guard let socket = target.socket else { return nil }
       return "unix:\(TorLayout.target(directory: socket.directory))/\(socket.file)"
+    case .container(let name, let port):
+      return containers[name].map { Target.address($0, port: port).description }
     }
   }
 
@@ -122,7 +148,7 @@ public struct InstanceConfiguration: Hashable, Sendable, Codable {
   private func sums(_ guarded: [(service: ConfiguredService, address: OnionAddress)]) -> String {
     var lines: [String] = []
     for (service, address) in guarded {
-      for (path, bytes) in KeyFiles.guarded(address, access: service.access) {
+      for (path, bytes) in KeyFiles.guarded(address, service.companions) {
         lines.append("\(sha256(bytes))  \(service.name)/\(path)")
       }
     }

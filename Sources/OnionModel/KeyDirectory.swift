@@ -13,16 +13,19 @@ public struct KeyDirectory: Hashable, Sendable {
   public var flaws: [Deviation]
   /// File name in `authorized_clients/` to content. Public keys, no secrets.
   public var clientFiles: [String: String]
+  /// The content of `ob_config`, if it is there.
+  public var onionBalance: String?
   /// Names inside that nobody defined: files, links, folders. They are moved to `retired/`.
   public var foreign: [String]
 
   public init(
     secret: Secret, flaws: [Deviation] = [], clientFiles: [String: String] = [:],
-    foreign: [String] = []
+    onionBalance: String? = nil, foreign: [String] = []
   ) {
     self.secret = secret
     self.flaws = flaws
     self.clientFiles = clientFiles
+    self.onionBalance = onionBalance
     self.foreign = foreign
   }
 
@@ -70,14 +73,18 @@ public struct KeyDirectoryWish: Hashable, Sendable, Codable {
   public var owner: Int
   /// File name to content, exactly.
   public var clientFiles: [String: String]
+  /// The content of `ob_config`; `nil` where there is to be none.
+  public var onionBalance: String?
   public var label: ContainerLabel?
 
   public init(
-    address: OnionAddress, owner: Int, clientFiles: [String: String], label: ContainerLabel?
+    address: OnionAddress, owner: Int, clientFiles: [String: String],
+    onionBalance: String? = nil, label: ContainerLabel?
   ) {
     self.address = address
     self.owner = owner
     self.clientFiles = clientFiles
+    self.onionBalance = onionBalance
     self.label = label
   }
 }

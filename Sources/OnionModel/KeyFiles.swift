@@ -6,6 +6,8 @@ public enum KeyFiles {
   public static let publicKey = "hs_ed25519_public_key"
   public static let hostname = "hostname"
   public static let clients = "authorized_clients"
+  /// The front end's address of an Onionbalance instance (tor's hs_ob.c).
+  public static let onionBalance = "ob_config"
   /// Always beside the real clients: tor opens a service to everybody soon after a reload that finds no client file.
   public static let decoy = "0-onionkeeper.auth"
 
@@ -34,15 +36,37 @@ public enum KeyFiles {
 
   /// What the start guard checks, in order of path.
   static func guarded(
-    _ address: OnionAddress, access: Access
+    _ address: OnionAddress, _ companions: CompanionFiles
   ) -> [(path: String, bytes: [UInt8])] {
     var files: [(path: String, bytes: [UInt8])] = [
       (publicKey, publicKeyBytes(address)),
       (hostname, Array(hostnameText(address).utf8)),
     ]
-    files += clientFiles(access: access, address: address).map {
+    files += companions.clientFiles(of: address).map {
       ("\(clients)/\($0.key)", Array($0.value.utf8))
     }
+    if let text = companions.onionBalanceText { files.append((onionBalance, Array(text.utf8))) }
     return files.sorted { $0.path < $1.path }
+  }
+}
+
+/// What a definition wants to lie beside a key.
+public struct CompanionFiles: Hashable, Sendable, Codable {
+  public var access: Access
+  public var onionBalanceMaster: OnionAddress?
+
+  public init(access: Access, onionBalanceMaster: OnionAddress? = nil) {
+    self.access = access
+    self.onionBalanceMaster = onionBalanceMaster
+  }
+
+  /// File name in `authorized_clients/` to content; empty where the service is open.
+  public func clientFiles(of address: OnionAddress) -> [String: String] {
+    KeyFiles.clientFiles(access: access, address: address)
+  }
+
+  /// The content of `ob_config` (tor's hs_ob.c); `nil` where there is to be none.
+  public var onionBalanceText: String? {
+    onionBalanceMaster.map { "MasterOnionAddress \($0)\n" }
   }
 }

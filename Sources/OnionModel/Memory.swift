@@ -2,10 +2,13 @@
 public struct AppliedService: Hashable, Sendable, Codable {
   public var address: OnionAddress
   public var access: Access
+  /// What `ob_config` said; tor reads it only then.
+  public var onionBalanceMaster: OnionAddress?
 
-  public init(address: OnionAddress, access: Access) {
+  public init(address: OnionAddress, access: Access, onionBalanceMaster: OnionAddress? = nil) {
     self.address = address
     self.access = access
+    self.onionBalanceMaster = onionBalanceMaster
   }
 }
 
@@ -41,12 +44,14 @@ public struct InstanceMemory: Hashable, Sendable, Codable {
   public var level: String?
   /// The services that it carried when last proven.
   public var services: [ServiceName]
+  /// Container of a target to the address that its tor last had for it.
+  public var containers: [String: String]?
 
   public init(
     containerIDs: Set<String> = [], proven: ContainerSpecification? = nil,
     failedSpecification: String? = nil, applied: AppliedConfiguration? = nil, failures: Int = 0,
     retryAt: Timestamp? = nil, interruptions: [Timestamp] = [], level: String? = nil,
-    services: [ServiceName] = []
+    services: [ServiceName] = [], containers: [String: String]? = nil
   ) {
     self.containerIDs = containerIDs
     self.proven = proven
@@ -57,6 +62,7 @@ public struct InstanceMemory: Hashable, Sendable, Codable {
     self.interruptions = interruptions
     self.level = level
     self.services = services
+    self.containers = containers
   }
 }
 
@@ -93,12 +99,15 @@ public struct Memory: Hashable, Sendable, Codable {
   public var engine: EngineIdentity?
   /// Paused by hand (`onionkeeper pause NAME`), beside those that their definition pauses.
   public var paused: Set<ServiceName>
+  /// Services whose last definition said `prune: hold`: their removal waits for a person.
+  public var heldFromPruning: Set<ServiceName>
 
   public init(
     agent: AgentID, instances: [InstanceName: InstanceMemory] = [:],
     services: [ServiceName: InstanceName] = [:], identity: String? = nil,
     previouslyDefined: Set<ServiceName> = [], isRebuilt: Bool = false, approvals: [Approval] = [],
-    engine: EngineIdentity? = nil, paused: Set<ServiceName> = []
+    engine: EngineIdentity? = nil, paused: Set<ServiceName> = [],
+    heldFromPruning: Set<ServiceName> = []
   ) {
     self.agent = agent
     self.instances = instances
@@ -109,5 +118,6 @@ public struct Memory: Hashable, Sendable, Codable {
     self.approvals = approvals
     self.engine = engine
     self.paused = paused
+    self.heldFromPruning = heldFromPruning
   }
 }

@@ -64,6 +64,19 @@ public struct TorObservation: Hashable, Sendable, Codable {
   }
 }
 
+/// A container that a target names, as our tors can reach it.
+public struct TargetContainer: Hashable, Sendable, Codable {
+  /// Its address in `network`.
+  public var address: String
+  /// A network of the engine that it is joined to: a tor must join it too, for engines keep bridges apart.
+  public var network: String
+
+  public init(address: String, network: String) {
+    self.address = address
+    self.network = network
+  }
+}
+
 /// Everything that one look at this host found.
 public struct Observed: Hashable, Sendable {
   public var now: Timestamp
@@ -90,6 +103,10 @@ public struct Observed: Hashable, Sendable {
   public var tors: [InstanceName: Observation<TorObservation>]
   /// Directories of unix targets, opened without following links.
   public var socketDirectories: [String: Observation<Bool>]
+  /// Containers that targets name. Absent: no such container, or it does not run.
+  public var targetContainers: [String: Observation<TargetContainer>]
+  /// File names in `keys/.onionkeeper/backup/`.
+  public var backups: Observation<Set<String>>
   /// How the host's user number for tor is found: 7942, or shifted by a user namespace.
   public var torOwner: Int
   /// SELinux is on: instances get labels.
@@ -105,7 +122,9 @@ public struct Observed: Hashable, Sendable {
     pins: Observation<[ServiceName: OnionAddress]>, retired: Observation<[RetiredKey]>,
     folders: [InstanceName: Observation<InstanceFolder>] = [:],
     tors: [InstanceName: Observation<TorObservation>] = [:],
-    socketDirectories: [String: Observation<Bool>] = [:], torOwner: Int = TorLayout.user,
+    socketDirectories: [String: Observation<Bool>] = [:],
+    targetContainers: [String: Observation<TargetContainer>] = [:],
+    backups: Observation<Set<String>> = .present([]), torOwner: Int = TorLayout.user,
     hasSELinux: Bool = false
   ) {
     self.now = now
@@ -123,6 +142,8 @@ public struct Observed: Hashable, Sendable {
     self.folders = folders
     self.tors = tors
     self.socketDirectories = socketDirectories
+    self.targetContainers = targetContainers
+    self.backups = backups
     self.torOwner = torOwner
     self.hasSELinux = hasSELinux
   }

@@ -35,6 +35,8 @@ public enum Target: Hashable, Sendable, Codable, CustomStringConvertible {
   case gateway(port: Int)
   /// An absolute path of a socket on the host; its directory is mounted.
   case unixSocket(String)
+  /// A container of the same engine, by name; its address is looked up there and followed when it moves.
+  case container(String, port: Int)
 
   /// As it stands in a definition.
   public var description: String {
@@ -43,6 +45,7 @@ public enum Target: Hashable, Sendable, Codable, CustomStringConvertible {
       address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
     case .gateway(let port): "host:\(port)"
     case .unixSocket(let path): "unix:\(path)"
+    case .container(let name, let port): "container:\(name):\(port)"
     }
   }
 
@@ -66,11 +69,26 @@ public struct OnionPort: Hashable, Sendable, Codable {
 }
 
 /// Where a service's key comes from.
-public enum KeySource: String, Hashable, Sendable, Codable {
+public enum KeySource: Hashable, Sendable, Codable {
   /// Made once, on the one literal host.
   case generate
+  /// Made once on each host that is selected, each with an address of its own: instances behind Onionbalance.
+  case generatePerHost
   /// Put there by a person; the agent waits for it.
   case existing
+  /// Opened from a file of the repository, relative to the folder of `onionkeeper.yaml`: `secrets/blog.age`.
+  case sealed(file: String)
+
+  /// Whether the agent may make a new key.
+  public var isGenerated: Bool { self == .generate || self == .generatePerHost }
+}
+
+/// What a removal does.
+public enum Prune: String, Hashable, Sendable, Codable {
+  /// Its key directory moves to `retired/`.
+  case retire
+  /// Waits for a person.
+  case hold
 }
 
 /// What a container may use.
@@ -102,14 +120,17 @@ public struct OnionService: Hashable, Sendable, Codable {
   public var formerly: ServiceName?
   public var access: Access
   public var ports: [OnionPort]
+  public var tor: TorOptions
   public var limits: ContainerLimits
+  public var prune: Prune
   /// Observed and reported, not changed.
   public var isPaused: Bool
 
   public init(
     name: ServiceName, instance: InstanceName? = nil, address: OnionAddress? = nil,
     key: KeySource = .generate, formerly: ServiceName? = nil, access: Access, ports: [OnionPort],
-    limits: ContainerLimits = .standard, isPaused: Bool = false
+    tor: TorOptions = TorOptions(), limits: ContainerLimits = .standard, prune: Prune = .retire,
+    isPaused: Bool = false
   ) {
     self.name = name
     self.instance = instance ?? InstanceName(name)
@@ -118,7 +139,16 @@ public struct OnionService: Hashable, Sendable, Codable {
     self.formerly = formerly
     self.access = access
     self.ports = ports
+    self.tor = tor
     self.limits = limits
+    self.prune = prune
     self.isPaused = isPaused
+  }
+}
+
+extension OnionService {
+  /// What lies beside its key.
+  public var companions: CompanionFiles {
+    CompanionFiles(access: access, onionBalanceMaster: tor.onionBalanceMaster)
   }
 }

@@ -9,6 +9,10 @@ public struct Waiting: Hashable, Sendable, Codable {
     case keyMissing, keyLost, keyMismatch, keyDuplicate, keyInUse, keyAmbiguous
     case nameTaken
     case removals, probableRename, newKeys
+    /// A removal whose definition said `prune: hold`.
+    case pruneHeld
+    /// A member of a group that waits for another instance to let go of it.
+    case moving
     case targetMissing
     case paused
     case backoff, budget

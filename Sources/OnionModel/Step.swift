@@ -13,7 +13,15 @@ public enum Action: Hashable, Sendable, Codable {
   case removeNetwork(name: String)
 
   /// Makes a key where none is, with its client files, and pins it; fails if anything is there.
-  case generateKey(KeyPlace, owner: Int, access: Access, ContainerLabel?)
+  case generateKey(KeyPlace, owner: Int, CompanionFiles, ContainerLabel?)
+  /// Opens a sealed key with the identity file and puts it where none is, and pins it; fails if anything is there, or if
+  /// it does not make the address, where one is given.
+  case unsealKey(
+    KeyPlace, SealedKey, identity: String, OnionAddress?, owner: Int, CompanionFiles,
+    ContainerLabel?)
+  /// Seals the key there, which must make the address, to age recipients, into `.onionkeeper/backup/`. The address is
+  /// `nil` while an earlier step of the same plan has still to make it.
+  case backUpKey(KeyPlace, OnionAddress?, recipients: [String])
   /// Notes which address a service has; fails if the key there makes another.
   case pin(ServiceName, OnionAddress, at: KeyPlace)
   /// Puts everything but the secret key right; fails if the secret does not make the wished address.
@@ -30,6 +38,10 @@ public enum Action: Hashable, Sendable, Codable {
   /// `tor --verify-config` in a one-shot container of this specification.
   case verifyConfiguration(ContainerSpecification)
   case createContainer(ContainerSpecification)
+  /// Joins a container of ours to a network of the engine that is not ours: where a target's container is.
+  case joinNetwork(InstanceName, container: String, network: String)
+  /// Takes a container of ours out of a network that no target needs.
+  case leaveNetwork(InstanceName, container: String, network: String)
   case startContainer(InstanceName, name: String)
   case unpauseContainer(InstanceName, id: String)
   case renameContainer(InstanceName, id: String, to: String)
@@ -93,11 +105,16 @@ public struct StepGroup: Hashable, Sendable, Codable {
   public var steps: [Step]
   /// What to do instead if a container made by this group fails its start or proof: the previous one, anew.
   public var fallback: [Step]
+  /// Instances whose groups of this plan must be done first; if one of them fails, nothing of this group is begun.
+  public var after: Set<InstanceName>
 
-  public init(subject: Subject, steps: [Step], fallback: [Step] = []) {
+  public init(
+    subject: Subject, steps: [Step], fallback: [Step] = [], after: Set<InstanceName> = []
+  ) {
     self.subject = subject
     self.steps = steps
     self.fallback = fallback
+    self.after = after
   }
 }
 
@@ -112,6 +129,8 @@ extension Step {
     case .prove(let specification, let configuration, let network):
       step.action = .prove(
         specification, configuration.resolving(service, to: address), network: network)
+    case .backUpKey(let place, nil, let recipients) where place.service == service:
+      step.action = .backUpKey(place, address, recipients: recipients)
     case .adoptContainer(let specification, let configuration, let network, let id):
       step.action = .adoptContainer(
         specification, configuration.resolving(service, to: address), network: network, id: id)

@@ -42,8 +42,8 @@ private struct Auditor {
     var emptied: Set<KeyPlace> = []
     for step in steps {
       switch step.action {
-      case .generateKey(let place, _, _, _), .restoreKey(_, let place, _),
-        .moveKey(_, let place, _):
+      case .generateKey(let place, _, _, _), .unsealKey(let place, _, _, _, _, _, _),
+        .restoreKey(_, let place, _), .moveKey(_, let place, _):
         checkEmpty(place, emptied)
         if case .generateKey = step.action { checkMayGenerate(place) }
         if case .moveKey(let old, _, let address) = step.action {
@@ -64,6 +64,7 @@ private struct Auditor {
       case .createContainer(let specification): checkSpecification(specification)
       case .updateLimits(let specification, let id): checkOwned(specification.instance, id)
       case .buildImage, .ensureNetwork, .removeNetwork, .verifyConfiguration, .startContainer,
+        .backUpKey, .joinNetwork, .leaveNetwork,
         .restartContainer, .forgetInstance:
         break
       }
@@ -99,7 +100,7 @@ private struct Auditor {
       find(1, "a new key for \(place.service) although a retired one of that name is here")
     }
     let service = desired.services.first { $0.name == place.service }
-    if service?.key != .generate || service?.address != nil {
+    if service?.key.isGenerated != true || service?.address != nil {
       find(1, "a new key for \(place.service), whose definition does not ask for one")
     }
   }

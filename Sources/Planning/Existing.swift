@@ -237,7 +237,9 @@ extension Planner {
     var services: [ServiceName: AppliedService] = [:]
     for service in sheet.configuration.services {
       guard let address = service.address else { continue }
-      services[service.name] = AppliedService(address: address, access: service.access)
+      services[service.name] = AppliedService(
+        address: address, access: service.access,
+        onionBalanceMaster: service.tor.onionBalanceMaster)
     }
     return services
   }

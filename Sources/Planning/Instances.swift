@@ -15,7 +15,8 @@ extension Planner {
         keySteps += steps
         configured.append(
           ConfiguredService(
-            name: member.name, address: address, ports: member.ports, access: member.access))
+            name: member.name, address: address, ports: member.ports, access: member.access,
+            tor: member.tor))
       }
     }
     let ours = containers(of: instance, in: sight)

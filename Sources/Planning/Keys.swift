@@ -168,7 +168,7 @@ extension Planner {
       steps: [
         Step(
           .generateKey(
-            place, owner: observed.torOwner, access: service.access,
+            place, owner: observed.torOwner, service.companions,
             label(of: service.instance)),
           cause: .change, service: service.name,
           deviations: [Deviation("key", expected: "generated once", observed: "none yet")])

@@ -46,7 +46,7 @@ extension Planner {
       memory.previouslyDefined.contains($0.name) && !desired.defined.contains($0.name)
     }
     let fresh = desired.services.filter { service in
-      !memory.previouslyDefined.contains(service.name) && service.key == .generate
+      !memory.previouslyDefined.contains(service.name) && service.key.isGenerated
         && service.address == nil && service.formerly == nil && sight.pins[service.name] == nil
         && memory.services[service.name] == nil
     }

@@ -160,7 +160,7 @@ import Testing
   @Test func keysAreRememberedBeforeTheyAreMade() throws {
     let step = Step(
       .generateKey(
-        samples.place(blog), owner: 7942, access: .open,
+        samples.place(blog), owner: 7942, CompanionFiles(access: .open),
         ContainerLabel(type: "container_t", level: "s0:c1,c2")), cause: .change)
     let memory = Memory(agent: samples.agent).foreseeing(
       step, of: StepGroup(subject: .instance(instance), steps: [step]))

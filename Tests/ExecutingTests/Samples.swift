@@ -70,7 +70,8 @@ struct Samples {
       subject: .instance(InstanceName(service)),
       steps: [
         Step(
-          .generateKey(place(service), owner: TorLayout.user, access: .open, nil), cause: .change,
+          .generateKey(place(service), owner: TorLayout.user, CompanionFiles(access: .open), nil),
+          cause: .change,
           service: service)
       ] + creation(service, specification))
   }

@@ -13,7 +13,8 @@ import Testing
 
   @Test func generatedWholeAndPinned() async throws {
     let folder = try KeyFolder()
-    let address = try await folder.store.generate(spot, owner: 7942, access: clients)
+    let address = try await folder.store.generate(
+      spot, owner: 7942, CompanionFiles(access: clients))
     #expect(
       await folder.observe(spot)[spot]
         == .present(
@@ -111,7 +112,7 @@ import Testing
   @Test func retiredAndRestored() async throws {
     let folder = try KeyFolder()
     let store = folder.store
-    let address = try await store.generate(spot, owner: 7942, access: clients)
+    let address = try await store.generate(spot, owner: 7942, CompanionFiles(access: clients))
     let secret = try folder.bytes("blog/blog/hs_ed25519_secret_key")
     let other = OnionAddress(publicKey: [UInt8](repeating: 7, count: 32))
     #expect(await code { _ = try await store.retire(spot, other, now: now) } == .keyMismatch)
@@ -225,7 +226,8 @@ import Testing
   /// What is remembered is what was there: once settled, each change is seen at the next look.
   @Test func theCacheForgetsWhatChanged() async throws {
     let folder = try KeyFolder()
-    let address = try await folder.store.generate(spot, owner: 7942, access: clients)
+    let address = try await folder.store.generate(
+      spot, owner: 7942, CompanionFiles(access: clients))
     let files = KeyFiles.clientFiles(access: clients, address: address)
     let whole = KeyDirectory(secret: .whole(address), clientFiles: files)
     func settle() async throws {

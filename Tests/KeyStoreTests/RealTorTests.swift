@@ -42,7 +42,8 @@ import Testing
     for number in 0..<10 {
       let name = "s\(number)"
       let address = try await folder.store.generate(
-        place("all/\(name)"), owner: Self.user, access: number < 5 ? .open : clients)
+        place("all/\(name)"), owner: Self.user,
+        CompanionFiles(access: number < 5 ? .open : clients))
       addresses[name] = address
       if number % 2 == 1 {
         try folder.descriptor("all/\(name)").unlink("hostname")

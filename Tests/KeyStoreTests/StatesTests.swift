@@ -10,7 +10,8 @@ import Testing
 
   @Test(arguments: Fault.allCases) func isSeenAndRepaired(_ fault: Fault) async throws {
     let folder = try KeyFolder()
-    let address = try await folder.store.generate(spot, owner: KeyFolder.owner, access: clients)
+    let address = try await folder.store.generate(
+      spot, owner: KeyFolder.owner, CompanionFiles(access: clients))
     let wish = folder.wish(address, access: clients)
     let secret = try folder.bytes("shared/blog/hs_ed25519_secret_key")
     try Vandal(folder: folder, address: address).inflict(fault)
@@ -113,7 +114,7 @@ import Testing
     let folder = try KeyFolder()
     let label = ContainerLabel(type: "container_t", level: "s0:c1,c2")
     let address = try await folder.store.generate(
-      spot, owner: KeyFolder.owner, access: clients, label: label)
+      spot, owner: KeyFolder.owner, CompanionFiles(access: clients), label: label)
     func flaws() async -> [Deviation]? {
       await folder.store.observe([spot], owner: 7942, labels: [spot.instance: label])[spot]?
         .value?.flaws

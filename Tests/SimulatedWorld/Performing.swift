@@ -4,8 +4,8 @@ extension SimulatedHost {
   /// Does what the step says, as the live world would: refuses before it harms. `half`: dies in its midst.
   mutating func perform(_ action: Action, _ extent: Extent) throws(StepFailure) -> StepEffect {
     switch action {
-    case .generateKey(let place, let owner, let access, _):
-      return try generateKey(place, owner: owner, access: access, extent)
+    case .generateKey(let place, let owner, let companions, _):
+      return try generateKey(place, owner: owner, companions, extent)
     case .pin(let service, let address, let place): try pin(service, address, place)
     case .repairKeys(let place, let wish): try repairKeys(place, wish, extent)
     case .retireKey(let place, let address): return try retireKey(place, address)

@@ -27,7 +27,7 @@ extension SimulatedHost {
   }
 
   mutating func generateKey(
-    _ place: KeyPlace, owner: Int, access: Access, _ extent: Extent
+    _ place: KeyPlace, owner: Int, _ companions: CompanionFiles, _ extent: Extent
   ) throws(StepFailure) -> StepEffect {
     try requireKeys()
     try requireSpace()
@@ -35,7 +35,7 @@ extension SimulatedHost {
     let address = newAddress()
     keys[place] = SimulatedKeyDirectory(
       address, owner: owner,
-      clientFiles: KeyFiles.clientFiles(access: access, address: address))
+      clientFiles: companions.clientFiles(of: address))
     if extent == .whole { pins[place.service] = address }
     return .generated(address)
   }
