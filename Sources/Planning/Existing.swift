@@ -260,17 +260,30 @@ extension Planner {
       planLostMounts(proof.lostMounts, sheet, into: &group)
       return
     }
+    let remembered = sheet.memory.applied.flatMap { $0.containerID == container.id ? $0 : nil }
     guard case .present(let wanted) = gatewayFiles(sheet) else {
-      // A key that is still to be made, or a network that is: the container cannot be running on it; replace it.
-      planConfiguration(container, sheet, into: &group, needsRestart: true, isKnown: false)
+      // A new member's key is still to be made: it joins by a reload. Without its network a container is started anew.
+      let isJoined = sheet.configuration.services.contains { $0.address == nil }
+      planConfiguration(
+        container, sheet, into: &group,
+        needsRestart: !isJoined || remembered.map { mustRestart(sheet, $0) } ?? true,
+        isKnown: remembered != nil)
       return
     }
-    guard let applied = sheet.memory.applied, applied.containerID == container.id else {
+    guard let applied = remembered else {
       planUnremembered(container, sheet, wanted.options, into: &group)
       return
     }
-    let services = appliedServices(sheet)
-    let needsRestart = services.contains { name, service in
+    if applied.torrc != wanted.torrc || applied.services != appliedServices(sheet) {
+      planConfiguration(
+        container, sheet, into: &group, needsRestart: mustRestart(sheet, applied), isKnown: true)
+      return
+    }
+    planDriftedFiles(container, sheet, wanted.options, into: &group)
+  }
+
+  private func mustRestart(_ sheet: InstanceSheet, _ applied: AppliedConfiguration) -> Bool {
+    appliedServices(sheet).contains { name, service in
       // Under another name it is the same to tor: it goes by the key.
       guard
         let before = applied.services[name]
@@ -279,11 +292,6 @@ extension Planner {
       return before.address != service.address
         || mustRestart(from: before.access, to: service.access)
     }
-    if applied.torrc != wanted.torrc || applied.services != services {
-      planConfiguration(container, sheet, into: &group, needsRestart: needsRestart, isKnown: true)
-      return
-    }
-    planDriftedFiles(container, sheet, wanted.options, into: &group)
   }
 
   /// tor keeps a client for as long as it keeps the descriptor, and stays open to those who hold one:

@@ -5,7 +5,7 @@ public enum Fault: String, CaseIterable, Sendable {
   // Passes by itself.
   case engineSilent, listFails, keyRootUnmounted, keyRootForeign, stateRootUnmounted
   case pinsUnreadable, retiredUnreadable, keyDirectoryUnreadable, diskFull, buildFails
-  case imageUnknown, networksUnknown, inspectFails, controlSilent
+  case imageUnknown, networksUnknown, inspectFails, controlSilent, socketDirectoriesGone
   // Done by hand or by the engine.
   case kill, stop, pause, remove, rename, recreateUncontained, recreateForeign, duplicate
   case loosenLimits, torCrash, engineRestart, imageRemoved, networkRemoved
@@ -42,6 +42,7 @@ extension SimulatedHost {
     case .buildFails: trouble.buildFails = true
     case .imageUnknown: trouble.imageUnknown = true
     case .networksUnknown: trouble.networksUnknown = true
+    case .socketDirectoriesGone: trouble.socketDirectoriesGone = true
     case .controlSilent:
       if let instance = random.pick(folders.keys.sorted()) {
         trouble.controlSilent.insert(instance)

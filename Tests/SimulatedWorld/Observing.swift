@@ -25,7 +25,7 @@ extension SimulatedHost {
     for directory in Set(
       desired.services.flatMap(\.ports).compactMap { $0.target.socket?.directory })
     {
-      look.socketDirectories[directory] = .present(true)
+      look.socketDirectories[directory] = trouble.socketDirectoriesGone ? .absent : .present(true)
     }
     return look
   }

@@ -27,6 +27,8 @@ public struct SimulatedHost: Hashable, Sendable {
     public var buildFails = false
     public var imageUnknown = false
     public var networksUnknown = false
+    /// The backend's socket directory is not there.
+    public var socketDirectoriesGone = false
     public var controlSilent: Set<InstanceName> = []
 
     public init() {}
@@ -97,6 +99,27 @@ public struct SimulatedHost: Hashable, Sendable {
   public func ours(_ instance: InstanceName) -> [SimulatedContainer] {
     containers.values.filter { $0.agent == agent && $0.instance == instance }
       .sorted { $0.id < $1.id }
+  }
+
+  /// Which process of which container serves a service, and with whom.
+  public struct Process: Hashable, Sendable {
+    public var instance: InstanceName
+    public var container: String
+    public var number: Int
+    public var served: Set<ServiceName>
+  }
+
+  public var processes: [ServiceName: Process] {
+    var processes: [ServiceName: Process] = [:]
+    for container in containers.values where container.isRunning {
+      let served = Set(container.tor?.served.keys ?? [:].keys)
+      for name in served {
+        processes[name] = Process(
+          instance: container.instance, container: container.id, number: container.facts.pid,
+          served: served)
+      }
+    }
+    return processes
   }
 
   func container(_ idOrName: String) -> SimulatedContainer? {

@@ -22,6 +22,9 @@ struct Harness {
     var steps: Int
   }
 
+  /// Plans after which a commit must have taken effect, as in one pass of the agent.
+  static let calmRounds = 4
+
   /// Quiet passes within which everything must have settled; each is two hours after the last, past every backoff.
   static let quietPasses = 14
 
@@ -51,7 +54,7 @@ struct Harness {
       passes: harness.passes, steps: harness.steps)
   }
 
-  private init(
+  init(
     _ seed: UInt64, _ concurrency: Int, _ planner: @escaping Planner, _ auditor: Auditor?
   ) async throws {
     let layout = AgentLayout(prefix: "onionkeeper", keys: "/keys", state: "/state")
@@ -97,7 +100,7 @@ struct Harness {
     }
   }
 
-  private mutating func commit() async throws {
+  mutating func commit() async throws {
     let before = commits.desired
     commits.commit()
     await world.note("commit \(commits.desired.services) stopped \(commits.desired.stopped)")
@@ -129,7 +132,7 @@ struct Harness {
   }
 
   @discardableResult
-  private mutating func pass(isCalm: Bool, isApproved: Bool = false) async throws -> Plan {
+  mutating func pass(isCalm: Bool, isApproved: Bool = false) async throws -> Plan {
     passes += 1
     let desired = commits.desired
     var memory = try await journal.memory(agent: agent, now: world.clock.now)
