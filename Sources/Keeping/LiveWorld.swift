@@ -22,6 +22,7 @@ public actor LiveWorld: World {
   let look: ContainerLook
   let log: @Sendable (String) -> Void
   private var connected: EngineClient?
+  private var watch: DiskWatch?
   /// The build, pull or bootstrap that runs now.
   nonisolated let building = Mutex<Task<StepEffect, any Error>?>(nil)
   /// Folders and procfs are read in its calls: never on Swift's pool.
@@ -75,9 +76,13 @@ public actor LiveWorld: World {
 
   func forgetEngine() { connected = nil }
 
+  /// From now on each look forgets what the watch has heard before it.
+  func heed(_ watch: DiskWatch) { self.watch = watch }
+
   // MARK: Observing
 
   public func observe(_ desired: Desired, _ memory: Memory) async -> Observed {
+    watch?.renew(desired, memory)
     let hasSELinux = Self.hasSELinux()
     var observed = Observed(
       now: wallTime(), keyRoot: KeyRoot.marker(layout.keys),
