@@ -95,9 +95,7 @@ public actor LiveWorld: World {
         instance, owner: observed.torOwner, label: label(of: instance, memory, hasSELinux),
         data: desired.network.dataFolder)
     }
-    for directory in Set(
-      desired.services.flatMap(\.ports).compactMap { $0.target.socket?.directory })
-    {
+    for directory in Set(desired.targets(knowing: memory).compactMap(\.socket?.directory)) {
       observed.socketDirectories[directory] = HostFolders.observe(directory)
     }
     await observeEngine(desired, memory, instances, &observed)
