@@ -39,8 +39,7 @@ public struct RepositorySource: Sendable, Equatable {
   ///
   /// - Throws: `GitError` with code `.configuration`.
   public func check() throws(GitError) {
-    _ = try checkedAddress()
-    _ = try checkedPath()
+    try checkAddress()
     switch credentials {
     case .none: break
     case .token(let file, _): _ = try Token.read(file)
@@ -49,6 +48,14 @@ public struct RepositorySource: Sendable, Equatable {
       _ = try KnownHosts(file: knownHosts)
     }
     if let caFile { _ = try GuardedFile.read(caFile, .trusted, named: "repository.caFile") }
+  }
+
+  /// The same without a look at files: URL, branch, path, and whether they fit the kind of credentials.
+  ///
+  /// - Throws: `GitError` with code `.configuration`.
+  public func checkAddress() throws(GitError) {
+    _ = try checkedAddress()
+    _ = try checkedPath()
   }
 
   /// The parsed URL, once it is known to fit the credentials.
