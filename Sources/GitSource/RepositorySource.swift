@@ -39,8 +39,7 @@ public struct RepositorySource: Sendable, Equatable {
   ///
   /// - Throws: `GitError` with code `.configuration`.
   public func check() throws(GitError) {
-    _ = try checkedAddress()
-    _ = try checkedPath()
+    try checkAddress()
     switch credentials {
     case .none: break
     case .token(let file, _): _ = try Token.read(file)
@@ -49,6 +48,14 @@ public struct RepositorySource: Sendable, Equatable {
       _ = try KnownHosts(file: knownHosts)
     }
     if let caFile { _ = try GuardedFile.read(caFile, .trusted, named: "repository.caFile") }
+  }
+
+  /// The same without a look at files: URL, branch, path, and whether they fit the kind of credentials.
+  ///
+  /// - Throws: `GitError` with code `.configuration`.
+  public func checkAddress() throws(GitError) {
+    _ = try checkedAddress()
+    _ = try checkedPath()
   }
 
   /// The parsed URL, once it is known to fit the credentials.
@@ -112,6 +119,8 @@ public struct SourceLimits: Sendable, Equatable {
   public var objects: Int = 500_000
   /// Bytes of one definition file (product.md §2).
   public var fileBytes: Int = 256 << 10
+  /// Bytes of one sealed key: a hundred bytes, a header, and a stanza a recipient.
+  public var secretBytes: Int = 64 << 10
   /// Bytes of all definition files together, since they are held in memory.
   public var treeBytes: Int = 64 << 20
   /// Files under our folders (product.md §2).
