@@ -41,11 +41,14 @@ func must(_ command: String, seconds: Int = 300) async throws -> String {
 
 /// Waits until a condition holds; noise on these machines triples every time, so the limit is generous.
 func eventually(
-  _ what: String, within seconds: Double = 60, _ condition: () async throws -> Bool
+  _ what: String, within seconds: Double = 60, saying more: () -> String = { "" },
+  _ condition: () async throws -> Bool
 ) async throws {
   let end = ContinuousClock.now.advanced(by: .seconds(seconds))
   while try await !condition() {
-    guard ContinuousClock.now < end else { throw Unfit("not within \(seconds) s: \(what)") }
+    guard ContinuousClock.now < end else {
+      throw Unfit("not within \(seconds) s: \(what)\n\(more())")
+    }
     try await Task.sleep(for: .milliseconds(50))
   }
 }
