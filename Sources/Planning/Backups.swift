@@ -23,9 +23,7 @@ extension Planner {
     }
     let busy = Set(groups.filter { !$0.steps.isEmpty }.map(\.subject))
     for service in desired.services
-    where !busy.contains(.instance(service.instance)) && !service.isPaused
-      && !memory.paused.contains(service.name)
-    {
+    where !busy.contains(.instance(service.instance)) && !isPaused(service) {
       let place = KeyPlace(instance: service.instance, service: service.name)
       guard let address = observed.keys[place]?.value?.address,
         sight.pins[service.name] == address, service.address ?? address == address,

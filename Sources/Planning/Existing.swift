@@ -193,8 +193,8 @@ extension Planner {
           .verifyConfiguration(sheet.specification), cause: fileCause(sheet), service: sheet.service
         ))
     }
-    group.steps += joins(of: facts, sheet, cause: fileCause(sheet))
-    group.steps += leaves(of: facts, sheet, cause: fileCause(sheet))
+    group.steps += joiningNetworks(of: facts, sheet, cause: fileCause(sheet))
+    group.steps += leavingNetworks(of: facts, sheet, cause: fileCause(sheet))
     group.steps.append(
       Step(
         .startContainer(sheet.instance, name: sheet.specification.name), cause: .drift,
@@ -256,8 +256,8 @@ extension Planner {
     planRunning(container, facts, sheet, into: &group)
     let cause = fileCause(sheet)
     group.steps.insert(
-      contentsOf: joins(of: facts, sheet, cause: cause), at: min(keySteps, group.steps.count))
-    group.steps += leaves(of: facts, sheet, cause: cause)
+      contentsOf: joiningNetworks(of: facts, sheet, cause: cause), at: min(keySteps, group.steps.count))
+    group.steps += leavingNetworks(of: facts, sheet, cause: cause)
   }
 
   /// It runs and is the right one: limits, then files and what tor has read of them.
@@ -287,7 +287,11 @@ extension Planner {
     }
     let services = appliedServices(sheet)
     let needsRestart = services.contains { name, service in
-      guard let before = applied.services[name] else { return false }
+      // Under another name it is the same to tor: it goes by the key.
+      guard
+        let before = applied.services[name]
+          ?? applied.services.values.first(where: { $0.address == service.address })
+      else { return false }
       return before.address != service.address
         || mustRestart(from: before.access, to: service.access)
     }
