@@ -23,10 +23,22 @@ public struct HostFile: Sendable {
   /// A thousand signers are 100 KiB.
   private static let signersLimit = 1 << 20
 
+  /// Whose host file it is.
+  public enum Machine: Sendable {
+    /// Owners, modes and every file that it names are looked at.
+    case this
+    /// Only the text counts, as in a repository's own CI: what it names lies on that machine's disk.
+    case another
+  }
+
   public let path: String
+  let machine: Machine
 
   /// - Parameter path: absolute.
-  public init(path: String) { self.path = path }
+  public init(path: String, of machine: Machine = .this) {
+    self.path = path
+    self.machine = machine
+  }
 
   /// - Throws: `HostFileError` with all that is wrong.
   public func read() throws(HostFileError) -> HostConfiguration {
@@ -41,11 +53,12 @@ public struct HostFile: Sendable {
     return configuration
   }
 
-  /// A file that decides: root's, and nobody else may write it.
+  /// A file that decides: root's, and nobody else may write it. What another machine's host file names reads as empty.
   /// - Parameter isSecret: nobody else may read it either.
   func readGuarded(
     _ path: String, limit: Int, what: String, isSecret: Bool = false
   ) throws(HostFileError) -> [UInt8] {
+    if machine == .another, path != self.path { return [] }
     do {
       let slash = path.lastIndex(of: "/") ?? path.startIndex
       let folder = try Descriptor.folder(
@@ -54,7 +67,7 @@ public struct HostFile: Sendable {
       let file = try folder.file(name, .reading, .crossingMounts)
       let status = try file.status()
       guard status.kind == .file else { throw refusal(path, "\(what) is not a regular file") }
-      guard status.owner == 0, status.mode & 0o022 == 0 else {
+      guard machine == .another || (status.owner == 0 && status.mode & 0o022 == 0) else {
         throw refusal(
           path, "\(what) must be root's and writable by nobody else: chown root:root, chmod go-w")
       }
@@ -205,7 +218,7 @@ private struct HostChecker {
       credentials: credentials, caFile: value["caFile"]?.text ?? given?["caFile"]?.text,
       allowPlainHTTP: value["allowPlainHTTP"]?.boolean ?? false)
     do throws(GitError) {
-      try source.check()
+      try source.check(readsFiles: file.machine == .this)
     } catch {
       fail(value, "repository", error.message)
       // What trust says of it would only repeat this.
@@ -229,7 +242,7 @@ private struct HostChecker {
       return nil
     }
     do throws(GitError) {
-      try policy.check(for: source)
+      try policy.check(for: source, readsFile: file.machine == .this)
     } catch {
       fail(value, "repository.trust", error.message)
       return policy
