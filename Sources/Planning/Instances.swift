@@ -140,7 +140,7 @@ extension Planner {
     return "s0:c\(min(first, second)),c\(max(first, second))"
   }
 
-  private func specification(
+  func specification(
     of instance: InstanceName, members: [OnionService], engine: EngineIdentity
   ) -> ContainerSpecification {
     let layout = desired.layout
