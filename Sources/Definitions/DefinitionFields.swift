@@ -21,14 +21,14 @@ public enum DefinitionFields {
       summary: "The only address that is accepted for it."),
     Field(
       "key", key,
-      summary: "Where its key comes from; generate, the default, and sealed need exactly one"
-        + " literal host."),
+      default: "generate",
+      summary: "Where its key comes from; generate and sealed need exactly one literal host."),
     Field(
       "formerly", .text(DefinitionTexts.serviceName),
       summary: "The name that a renamed service bore before."),
     Field(
       "access", .choice([Choice("public"), Choice("clients")]),
-      summary: "Who may reach it; public. No default where clients are listed."),
+      default: "public", summary: "Who may reach it. No default where clients are listed."),
     Field(
       "clients", .list(.record(client), count: 1...clientLimit),
       summary: "Who may reach a service with access: clients."),
@@ -96,27 +96,29 @@ public enum DefinitionFields {
     .record([
       Field(
         "image", .text(DefinitionTexts.imageName),
-        summary: "default, or an image of the repository where the host allows custom images;"
-          + " default."),
+        default: "default",
+        summary: "default, or an image of the repository where the host allows custom images."),
       // tor alone takes about 40 MiB once it has a consensus.
       Field(
-        "memory", .size((48 << 20)...(64 << 30)), summary: "What its container may use; 256MiB."),
+        "memory", .size((48 << 20)...(64 << 30)), default: "256MiB",
+        summary: "What its container may use."),
       Field(
         "cpus", .thousandths(50...128_000, noun: "a number of processors"),
-        summary: "Processors; 1.0 is one and the default."),
+        default: "1.0", summary: "Processors."),
       // The guard's shell and sha256sum run before tor, which has a thread a processor.
       Field(
         "pids", .integer(16...32768, noun: "a number of processes"),
-        summary: "Processes and threads; 64."),
+        default: "64", summary: "Processes and threads."),
     ]), summary: "Image and limits of its container; an instance gets the largest of its members'.")
 
   private static let prune = Field(
     "prune", .choice([Choice("retire"), Choice("hold")]),
-    summary: "What a removal does: retire, the default, puts the key away; hold waits for a person."
+    default: "retire",
+    summary: "What a removal does: retire puts the key away, hold waits for a person."
   )
 
   private static let paused = Field(
-    "paused", .boolean, summary: "Observe and report drift, change nothing; false.")
+    "paused", .boolean, default: "false", summary: "Observe and report drift, change nothing.")
 
   private static let key: FieldType = .either(
     [

@@ -14,17 +14,20 @@ public struct Field: Sendable {
   public let type: FieldType
   public let isRequired: Bool
   public let support: Support
+  /// What counts where it is not written, as it would be written; `nil` where that is nothing, or told by `summary`.
+  public let defaultText: String?
   /// One sentence for people.
   public let summary: String
 
   public init(
     _ name: String, _ type: FieldType, isRequired: Bool = false, support: Support = .supported,
-    summary: String
+    default defaultText: String? = nil, summary: String
   ) {
     self.name = name
     self.type = type
     self.isRequired = isRequired
     self.support = support
+    self.defaultText = defaultText
     self.summary = summary
   }
 
@@ -87,6 +90,17 @@ public indirect enum FieldType: Sendable {
     }
   }
 
+  /// The kinds of values that this type reads.
+  var kinds: Set<ValueKind> {
+    switch self {
+    case .boolean, .onlyFalse, .integer, .thousandths, .size, .duration, .text, .choice: [.scalar]
+    case .list: [.list]
+    case .record, .map: [.mapping]
+    case .either(let types, _): types.reduce(into: []) { $0.formUnion($1.kinds) }
+    case .anything: Set(ValueKind.allCases)
+    }
+  }
+
   /// Whether this type reads values of the node's kind at all.
   func takes(_ node: YAMLNode) -> Bool {
     switch (self, node.content) {
@@ -99,6 +113,9 @@ public indirect enum FieldType: Sendable {
     }
   }
 }
+
+/// The kinds that YAML and JSON values are of.
+enum ValueKind: CaseIterable { case scalar, list, mapping }
 
 /// One word of a choice.
 public struct Choice: Sendable {

@@ -88,8 +88,8 @@ struct TorBucket {
     return Field(
       field,
       .record([
-        Field(rate, type, summary: "A second, 0 is without limit; \(standard.rate)."),
-        Field(burst, type, summary: "At once, at least the rate; \(standard.burst)."),
+        Field(rate, type, default: "\(standard.rate)", summary: "A second, 0 is without limit."),
+        Field(burst, type, default: "\(standard.burst)", summary: "At once, at least the rate."),
       ]), summary: summary)
   }
 }
@@ -99,18 +99,19 @@ extension TorSettings {
   static let fields: [Field] = [
     Field(
       "introductionPoints", .integer(3...20, noun: "a number of introduction points"),
-      summary: "Relays that introduce visitors; 3."),
+      default: "3", summary: "Relays that introduce visitors."),
     Field(
       "maxStreams", .integer(0...65535, noun: "a number of streams"),
-      summary: "Streams of one visitor's circuit, 0 is without limit; 0."),
+      default: "0", summary: "Streams of one visitor's circuit, 0 is without limit."),
     Field(
       "maxStreamsCloseCircuit", .boolean,
-      summary: "Close the circuit of a visitor that asks for more; false."),
+      default: "false", summary: "Close the circuit of a visitor that asks for more."),
     TorBucket.introDoS.described("Introductions that the introduction points let through."),
     TorBucket.proofOfWork.described("Proof of work under load: how fast its queue is served."),
     Field(
       "exportCircuitID", .choice([Choice("haproxy"), Choice("none")]),
-      summary: "haproxy: tell the backend the circuit by PROXY protocol version 1; none."),
+      default: "none", summary: "haproxy: tell the backend the circuit by PROXY protocol version 1."
+    ),
     Field(
       "onionBalance",
       .record([

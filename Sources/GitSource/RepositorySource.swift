@@ -37,9 +37,12 @@ public struct RepositorySource: Sendable, Equatable {
   /// Checks everything that can be checked without a network: URL, branch, path, and that each
   /// file it names is there, safe, and of a kind that works.
   ///
+  /// - Parameter readsFiles: false where the files lie on another machine.
   /// - Throws: `GitError` with code `.configuration`.
-  public func check() throws(GitError) {
-    try checkAddress()
+  public func check(readsFiles: Bool = true) throws(GitError) {
+    _ = try checkedAddress()
+    _ = try checkedPath()
+    guard readsFiles else { return }
     switch credentials {
     case .none: break
     case .token(let file, _): _ = try Token.read(file)
@@ -48,14 +51,6 @@ public struct RepositorySource: Sendable, Equatable {
       _ = try KnownHosts(file: knownHosts)
     }
     if let caFile { _ = try GuardedFile.read(caFile, .trusted, named: "repository.caFile") }
-  }
-
-  /// The same without a look at files: URL, branch, path, and whether they fit the kind of credentials.
-  ///
-  /// - Throws: `GitError` with code `.configuration`.
-  public func checkAddress() throws(GitError) {
-    _ = try checkedAddress()
-    _ = try checkedPath()
   }
 
   /// The parsed URL, once it is known to fit the credentials.

@@ -14,12 +14,14 @@ struct HostChecker {
   private static let publicLimit = 1 << 20
 
   let file: String
+  let machine: HostFile.Machine
   /// Of the host file's bytes.
   let digest: String
   private(set) var diagnostics: [Diagnostic] = []
 
-  init(file: String, digest: String) {
+  init(file: String, machine: HostFile.Machine, digest: String) {
     self.file = file
+    self.machine = machine
     self.digest = digest
   }
 
@@ -59,13 +61,14 @@ struct HostChecker {
         path: value?.path ?? path, message: message))
   }
 
-  /// Reads a file that the host file names, and reports what is wrong with it where it is named.
+  /// Reads a file that the host file names, and reports what is wrong with it where it is named. Another machine's is
+  /// not there and not missed.
   private mutating func guarded(
-    _ value: FieldValue?, _ what: String, isSecret: Bool = false, limit: Int
+    _ value: FieldValue?, _ what: String, _ demand: GuardedFile.Demand = .owned, limit: Int
   ) -> [UInt8]? {
-    guard let value, let path = value.text else { return nil }
+    guard machine == .this, let value, let path = value.text else { return nil }
     do throws(GuardRefusal) {
-      return try GuardedFile(path: path, what: "\(what) \(path)", isSecret: isSecret)
+      return try GuardedFile(path: path, what: "\(what) \(path)", demand: demand)
         .read(limit: limit)
     } catch {
       fail(value, value.path, error.message)
@@ -74,7 +77,7 @@ struct HostChecker {
   }
 
   private mutating func secret(_ value: FieldValue?, _ what: String) -> [UInt8]? {
-    guarded(value, what, isSecret: true, limit: Self.secretLimit)
+    guarded(value, what, .secret, limit: Self.secretLimit)
   }
 
   private mutating func readLayout(_ value: FieldValue) -> AgentLayout {
@@ -137,9 +140,8 @@ struct HostChecker {
 
   /// Opened at each use; here only whether it could be, by an agent that nobody tells a passphrase.
   private mutating func readIdentity(_ value: FieldValue?) -> String? {
-    guard let value, let path = value.text, let bytes = secret(value, "the age identity") else {
-      return nil
-    }
+    guard let value, let path = value.text else { return nil }
+    guard let bytes = secret(value, "the age identity") else { return path }
     let lines = bytes.split(separator: UInt8(ascii: "\n"))
     func has(_ beginning: String) -> Bool { lines.contains { $0.starts(with: beginning.utf8) } }
     if has("age-encryption.org/v1") || has("-----BEGIN AGE ENCRYPTED FILE-----") {
@@ -178,7 +180,7 @@ struct HostChecker {
       allowPlainHTTP: value["allowPlainHTTP"]?.boolean ?? false)
     do throws(GitError) {
       // What a file's own refusal says need not be said twice.
-      if diagnostics.count == before { try source.check() } else { try source.checkAddress() }
+      try source.check(readsFiles: machine == .this && diagnostics.count == before)
     } catch {
       fail(value, "repository", error.message)
       // What trust says of it would only repeat this.
@@ -216,10 +218,9 @@ struct HostChecker {
       }
       return nil
     }
-    if case .signers = policy, !hasReadSigners { return policy }
     guard let source else { return policy }
     do throws(GitError) {
-      try policy.check(for: source)
+      try policy.check(for: source, readsFile: hasReadSigners)
     } catch {
       fail(value, "repository.trust", error.message)
     }

@@ -15,7 +15,8 @@ enum HostFields {
     Field("transport", .boolean, summary: "true: whoever may push is trusted."),
     Field(
       "chain", .onlyFalse,
-      summary: "Whether every commit since the anchor must be signed, not only the tip; false."),
+      default: "false",
+      summary: "Whether every commit since the anchor must be signed, not only the tip."),
     .notYet("since", .text(HostTexts.commit), summary: "A floor for the first run."),
     .notYet(
       "introduction",
@@ -32,7 +33,7 @@ enum HostFields {
 
   private static let credentials: [Field] = [
     Field("tokenFile", path, summary: "A file with the token, readable by root alone."),
-    Field("user", word, summary: "The user that goes with the token; git."),
+    Field("user", word, default: "git", summary: "The user that goes with the token."),
     Field(
       "sshKey", path, summary: "An unencrypted ed25519 or ecdsa key, readable by root alone."),
     Field("knownHosts", path, summary: "The file that pins the ssh server's key."),
@@ -43,11 +44,11 @@ enum HostFields {
     Field(
       "url", word, isRequired: true,
       summary: "https://, ssh://, USER@HOST:PATH, file:// or a path; http:// with allowPlainHTTP."),
-    Field("branch", .text(HostTexts.branch), summary: "The branch to follow; main."),
-    Field("path", word, summary: "The folder of onionkeeper.yaml in it; the top."),
+    Field("branch", .text(HostTexts.branch), default: "main", summary: "The branch to follow."),
+    Field("path", word, default: ".", summary: "The folder of onionkeeper.yaml in it."),
     Field("credentials", .record(credentials), summary: "How to prove to the server who we are."),
     Field("caFile", path, summary: "PEM file of the only authorities to trust."),
-    Field("allowPlainHTTP", .boolean, summary: "Lets url be http://; false."),
+    Field("allowPlainHTTP", .boolean, default: "false", summary: "Lets url be http://."),
     Field(
       "trust", .record(trust), isRequired: true,
       summary: "Why a commit may act; there is no silent default."),
@@ -70,7 +71,7 @@ enum HostFields {
         Choice("cloudevents"), Choice("slack", isSupported: false),
         Choice("ntfy", isSupported: false),
       ]),
-      summary: "cloudevents."),
+      default: "cloudevents", summary: "How it is told."),
     Field("via", .text(HostTexts.proxy), summary: "socks5h://HOST:PORT"),
     Field("caFile", path, summary: "PEM file of the only authorities to trust."),
   ]
@@ -80,10 +81,11 @@ enum HostFields {
       "targets", .list(.text(AllowList.rule), count: 0...1000), isRequired: true,
       summary: "Where services may lead to; there is no default."),
     Field(
-      "services", .integer(1...2000, noun: "a number of services"), summary: "At most so many; 500."
+      "services", .integer(1...2000, noun: "a number of services"), default: "500",
+      summary: "At most so many."
     ),
-    Field("singleHop", .boolean, summary: "Services that are not anonymous; false."),
-    Field("customImages", .onlyFalse, summary: "Images from the repository; false."),
+    Field("singleHop", .boolean, default: "false", summary: "Services that are not anonymous."),
+    Field("customImages", .onlyFalse, default: "false", summary: "Images from the repository."),
   ]
 
   private static let forge: [Field] = [
@@ -120,18 +122,20 @@ enum HostFields {
         .record([
           Field(
             "network", .text(HostTexts.network),
-            summary: "public, off, or a file of lines for each torrc; public.")
+            default: "public", summary: "public, off, or a file of lines for each torrc.")
         ]),
         summary: "Which Tor network."),
       Field(
         "agent",
         .record([
           Field(
-            "name", .text(HostTexts.prefix), summary: "Prefix of names and labels; onionkeeper.")
+            "name", .text(HostTexts.prefix), default: "onionkeeper",
+            summary: "Prefix of names and labels.")
         ]),
         summary: "This agent among others on one engine."),
       Field(
-        "redactAddresses", .boolean, summary: "Shortens onion addresses in events; false."),
+        "redactAddresses", .boolean, default: "false",
+        summary: "Shortens onion addresses in events."),
       Field(
         "status",
         .either(
@@ -140,7 +144,7 @@ enum HostFields {
             .record([
               Field("listen", .text(HostTexts.statusListen), isRequired: true, summary: "off.")
             ]),
-          ], allowed: "off, or {listen: off}"), summary: "The status page; off."),
+          ], allowed: "off, or {listen: off}"), default: "off", summary: "The status page."),
       .notYet("push", .record(push), summary: "A forge's push hook."),
       .notYet("forge", .record(forge), summary: "Commit statuses."),
     ]
@@ -154,31 +158,33 @@ enum HostFields {
       summary: "What definitions may select hosts by; none."),
     Field(
       "repository", .record(repository), isRequired: true, summary: "Where definitions come from."),
-    Field("interval", .duration(1...86400), summary: "Between passes, ±10 %; 60s."),
+    Field("interval", .duration(1...86400), default: "60s", summary: "Between passes, ±10 %."),
     Field(
       "soak", .duration(0...2_592_000),
-      summary: "Act on the newest commit first seen at least this long ago; 0s."),
+      default: "0s", summary: "Act on the newest commit first seen at least this long ago."),
     Field(
       "engine",
       .record([
         Field(
           "socket", .text(HostTexts.socket),
-          summary: "auto, or the path of the engine's socket; auto.")
+          default: "auto", summary: "auto, or the path of the engine's socket.")
       ]),
       summary: "The container engine."),
     Field(
       "directories",
       .record([
-        Field("keys", path, summary: "Key directories; /var/lib/onionkeeper/keys."),
-        Field("state", path, summary: "Journal, mirror, instances; /var/lib/onionkeeper/state."),
+        Field("keys", path, default: "/var/lib/onionkeeper/keys", summary: "Key directories."),
+        Field(
+          "state", path, default: "/var/lib/onionkeeper/state",
+          summary: "Journal, mirror, instances."),
       ]), summary: "Where things are kept."),
     Field(
       "image",
       .record([
         Field(
           "base", .text(HostTexts.base),
-          summary:
-            "bootstrap:SUITE (mmdebstrap, no registry) or a reference with a tag; docker.io/library/alpine:3.22."
+          default: "docker.io/library/alpine:3.22",
+          summary: "bootstrap:SUITE (mmdebstrap, no registry) or a reference with a tag."
         ),
         .notYet("check", period, summary: "How often the base is looked at anew."),
       ]), summary: "What instances are made of."),

@@ -197,6 +197,11 @@ extension LiveWorld {
     guard let files = configuration.files(gateway: gateway),
       let options = configuration.serviceOptions(gateway: gateway)
     else {
+      guard configuration.needsGateway, gateway == nil else {
+        throw StepFailure(
+          code: "configuration.unresolved",
+          message: "the address of a key or of a target's container is not known any more")
+      }
       throw StepFailure(
         code: "network.missing",
         message: "network \(network) is not there, so the gateway's address is not known")

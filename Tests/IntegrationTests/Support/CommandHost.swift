@@ -41,11 +41,14 @@ func must(_ command: String, seconds: Int = 300) async throws -> String {
 
 /// Waits until a condition holds; noise on these machines triples every time, so the limit is generous.
 func eventually(
-  _ what: String, within seconds: Double = 60, _ condition: () async throws -> Bool
+  _ what: String, within seconds: Double = 60, saying more: () -> String = { "" },
+  _ condition: () async throws -> Bool
 ) async throws {
   let end = ContinuousClock.now.advanced(by: .seconds(seconds))
   while try await !condition() {
-    guard ContinuousClock.now < end else { throw Unfit("not within \(seconds) s: \(what)") }
+    guard ContinuousClock.now < end else {
+      throw Unfit("not within \(seconds) s: \(what)\n\(more())")
+    }
     try await Task.sleep(for: .milliseconds(50))
   }
 }
@@ -166,6 +169,21 @@ final class CommandHost: Sendable {
       .trimmingCharacters(in: .whitespacesAndNewlines)
   }
 
+  /// An instance's torrc as it lies in `etc/`.
+  func torrc(_ instance: String) throws -> String {
+    try String(
+      contentsOfFile: "\(state)/instances/\(instance)/etc/torrc", encoding: .utf8)
+  }
+
+  /// The process of an instance's tor: the same number is the same tor.
+  func pid(_ instance: String) async throws -> Int { try await container(instance).state.pid }
+
+  /// Applies, and fails the test with everything that was said unless it did what was wanted.
+  func apply() async throws {
+    let ended = try await onionkeeper("apply")
+    guard ended.code == 0 else { throw Unfit("apply: \(ended.output)\(ended.errors)") }
+  }
+
   func engineTool(_ verb: String, environment: String = "") async throws {
     try await must("\(environment) \(Self.tools)/engine \(verb) \(folder)/e")
   }
@@ -189,12 +207,26 @@ struct ListedContainer: Decodable {
 struct InspectedContainer: Decodable {
   struct State: Decodable {
     var startedAt: String
+    var pid: Int
     var exitCode: Int
 
     enum CodingKeys: String, CodingKey {
       case startedAt = "StartedAt"
+      case pid = "Pid"
       case exitCode = "ExitCode"
     }
+  }
+
+  struct Networks: Decodable {
+    struct Endpoint: Decodable {
+      var address: String
+
+      enum CodingKeys: String, CodingKey { case address = "IPAddress" }
+    }
+
+    var networks: [String: Endpoint]
+
+    enum CodingKeys: String, CodingKey { case networks = "Networks" }
   }
 
   struct Configuration: Decodable {
@@ -205,10 +237,12 @@ struct InspectedContainer: Decodable {
 
   var state: State
   var configuration: Configuration
+  var settings: Networks
 
   enum CodingKeys: String, CodingKey {
     case state = "State"
     case configuration = "Config"
+    case settings = "NetworkSettings"
   }
 }
 
