@@ -115,7 +115,8 @@ let package = Package(
     .testTarget(
       name: "IntegrationTests",
       dependencies: ["Engine", "OnionModel", "Transport", subprocess], swiftSettings: settings),
-    tests("TorRuntime", ["Descriptors", "OnionModel", crypto]),
+    tests(
+      "TorRuntime", ["Descriptors", "OnionModel", crypto], exclude: ["Fixtures", "README.md"]),
     tests("Transport", ["StubServer"]),
   ],
   swiftLanguageModes: [.v6]
