@@ -47,11 +47,16 @@ private struct InstanceReading {
   var findings: [TorrcFinding] = []
   var isSingleHop = false
   var unpublished: TorrcPlace?
+  /// What is no torrc at all is not told line by line.
+  private static let unknownLimit = 50
+  private var unknown: [TorrcPlace] = []
   private var groups: [OptionGroup: [(name: String, place: TorrcPlace)]] = [:]
   private var singleHop: [String: (isOn: Bool, place: TorrcPlace)] = [:]
 
   mutating func take(_ line: TorrcLine) {
     guard let meaning = line.meaning else {
+      unknown.append(line.place)
+      guard unknown.count <= Self.unknownLimit else { return }
       let near = TorrcOptionNames.nearest(to: line.written.utf8)
       findings.append(
         TorrcFinding(
@@ -81,6 +86,12 @@ private struct InstanceReading {
   }
 
   mutating func finish() {
+    if unknown.count > Self.unknownLimit {
+      findings.append(
+        TorrcFinding(
+          .warning, unknown[Self.unknownLimit], "",
+          "\(unknown.count - Self.unknownLimit) more options that tor does not know: is this a torrc?"))
+    }
     for (group, lines) in groups {
       guard let first = lines.first else { continue }
       var names: [String] = []

@@ -20,7 +20,15 @@ public enum TorrcOptionNames {
     if let entry = exact[key] {
       return Meaning(name: entry.name, isObsolete: entry.isObsolete, isShortened: false)
     }
-    guard let entry = sorted.first(where: { $0.key.hasPrefix(key) }) else { return nil }
+    // Whatever begins with it stands together, from where it would stand itself.
+    var low = 0
+    var high = sorted.count
+    while low < high {
+      let middle = (low + high) / 2
+      if sorted[middle].key < key { low = middle + 1 } else { high = middle }
+    }
+    guard low < sorted.count, sorted[low].key.hasPrefix(key) else { return nil }
+    let entry = sorted[low]
     return Meaning(name: entry.name, isObsolete: entry.isObsolete, isShortened: true)
   }
 

@@ -26,9 +26,12 @@ public struct TorrcService: Hashable, Sendable {
   public var findings: [TorrcFinding] = []
   /// Name and value of every line, to tell a repeated service from another of the same directory.
   var said: [String] = []
+  /// The directory as written.
+  var spelling: [UInt8]
 
   init(directory: String, line: TorrcLine) {
     self.directory = directory
+    spelling = line.value
     place = line.place
     includes = line.includes
   }
@@ -105,8 +108,9 @@ struct TorrcSections {
     current = []
   }
 
-  /// One directory twice, as tor compares them: as strings. Repeated word for word (one file included twice) it is one
-  /// service; otherwise nobody knows which is meant.
+  /// One directory twice. Repeated word for word (one file included twice) it is one service; otherwise nobody knows
+  /// which is meant. tor itself compares strings only, and of two spellings of one directory drops the second service
+  /// after it has loaded one key twice (src/feature/hs/hs_service.c, `register_all_services`).
   private mutating func mergeRepeated() {
     var kept: [TorrcService] = []
     for service in services {
@@ -116,18 +120,20 @@ struct TorrcSections {
       }
       let lines = service.includes.suffix(1) + [service.place]
       let first = kept[index].includes.suffix(1) + [kept[index].place]
+      let fate =
+        kept[index].spelling == service.spelling
+        ? "tor does not start with it" : "tor drops the second one"
       if kept[index].said == service.said {
         kept[index].findings.append(
           TorrcFinding(
             .warning, service.place, "HiddenServiceDir \(service.directory)",
-            "stands there twice, the same both times: tor does not start with it; taken once; remove one of the"
-              + " includes", others: Array(first + lines.dropLast())))
+            "stands there twice, the same both times: \(fate); taken once; remove one of the includes", others: Array(first + lines.dropLast())))
       } else {
         kept[index].findings.append(
           TorrcFinding(
             .error, service.place, "HiddenServiceDir \(service.directory)",
-            "stands there twice, with other options: tor does not start with it; keep one, or give each a directory"
-              + " of its own (a key and an address of its own)", others: Array(first + lines.dropLast())
+            "stands there twice, with other options: \(fate); keep one, or give each a directory of its own (a key and"
+              + " an address of its own)", others: Array(first + lines.dropLast())
           ))
       }
     }
@@ -223,8 +229,8 @@ private struct TorrcSection {
         line,
         version == 2
           ? "version 2 ended with tor 0.4.6, and no key of it makes a version 3 address: define a new service with"
-            + " `key: generate` and tell its visitors the new address"
-          : "is no version that tor serves (3)")
+            + " `key: generate` and tell its visitors the new address; tor does not start with it"
+          : "is no version that tor serves (3): tor does not start with it")
     }
     service.tor.introductionPoints = value(.introductionPoints)
     service.tor.maxStreams = value(.maxStreams)

@@ -1,4 +1,5 @@
 import Foundation
+import OnionModel
 import Testing
 import TorRuntime
 
