@@ -108,7 +108,9 @@ let package = Package(
         "Definitions", "Descriptors", "Engine", "GitSource", "Journaling", "KeyStore", "OnionModel",
         "Planning", "Spawning", "StubServer", "Transport",
       ]),
-    tests("KeyStore", ["CLinux", "Descriptors", "OnionModel", "Swapping", crypto]),
+    tests(
+      "KeyStore", ["CLinux", "Descriptors", "OnionModel", "Spawning", "Swapping", crypto],
+      exclude: ["Corpus"]),
     tests("OnionModel"),
     tests("Planning", ["OnionModel"]),
     tests("Reporting", ["Journaling", "OnionModel", "Transport", "Spawning"]),
