@@ -37,10 +37,12 @@ public struct RepositorySource: Sendable, Equatable {
   /// Checks everything that can be checked without a network: URL, branch, path, and that each
   /// file it names is there, safe, and of a kind that works.
   ///
+  /// - Parameter readsFiles: false where the files lie on another machine.
   /// - Throws: `GitError` with code `.configuration`.
-  public func check() throws(GitError) {
+  public func check(readsFiles: Bool = true) throws(GitError) {
     _ = try checkedAddress()
     _ = try checkedPath()
+    guard readsFiles else { return }
     switch credentials {
     case .none: break
     case .token(let file, _): _ = try Token.read(file)

@@ -105,7 +105,7 @@ public actor LiveWorld: World {
     return observed
   }
 
-  private static func hasSELinux() -> Bool {
+  static func hasSELinux() -> Bool {
     do { return try SELinuxMode.detect().isOn } catch { return true }
   }
 

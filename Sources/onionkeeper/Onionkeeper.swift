@@ -20,8 +20,8 @@ struct Onionkeeper: AsyncParsableCommand {
     version: version,
     subcommands: [
       SetUpCommand.self, RunCommand.self, PlanCommand.self, ApplyCommand.self, StatusCommand.self,
-      HistoryCommand.self, CheckCommand.self, ApproveCommand.self, KeysCommand.self,
-      DownCommand.self,
+      HistoryCommand.self, CheckCommand.self, RenderCommand.self, InitCommand.self,
+      SchemaCommand.self, ApproveCommand.self, KeysCommand.self, DownCommand.self,
     ])
 }
 
