@@ -260,7 +260,7 @@ extension PassReport {
   fileprivate var hasRemoved: Bool {
     outcomes.contains { outcome in
       switch outcome.step.action {
-      case .retireKey, .forgetInstance: outcome.hasSucceeded
+      case .retireKey, .forgetInstance, .forgetService: outcome.hasSucceeded
       default: false
       }
     }

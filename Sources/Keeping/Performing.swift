@@ -64,6 +64,8 @@ extension LiveWorld {
       _ = try await engine().ensureNetwork(name, agent: agent)
     case .removeNetwork(let name):
       try await engine().removeNetwork(name, agent: agent)
+    // The memory alone changes, by the executor's note.
+    case .forgetService: break
     case .forgetInstance(let instance):
       let name = layout.containerName(instance)
       // Somebody else's under our name mounts nothing of what is removed here.

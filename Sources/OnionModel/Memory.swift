@@ -44,6 +44,8 @@ public struct InstanceMemory: Hashable, Sendable, Codable {
   public var level: String?
   /// The services that it carried when last proven.
   public var services: [ServiceName]
+  /// What its tor last read of each service: one whose removal or move waits is served on just so.
+  public var configured: [ConfiguredService]?
   /// Container of a target to the address that its tor last had for it.
   public var containers: [String: String]?
 
@@ -51,7 +53,8 @@ public struct InstanceMemory: Hashable, Sendable, Codable {
     containerIDs: Set<String> = [], proven: ContainerSpecification? = nil,
     failedSpecification: String? = nil, applied: AppliedConfiguration? = nil, failures: Int = 0,
     retryAt: Timestamp? = nil, interruptions: [Timestamp] = [], level: String? = nil,
-    services: [ServiceName] = [], containers: [String: String]? = nil
+    services: [ServiceName] = [], configured: [ConfiguredService]? = nil,
+    containers: [String: String]? = nil
   ) {
     self.containerIDs = containerIDs
     self.proven = proven
@@ -62,6 +65,7 @@ public struct InstanceMemory: Hashable, Sendable, Codable {
     self.interruptions = interruptions
     self.level = level
     self.services = services
+    self.configured = configured
     self.containers = containers
   }
 }

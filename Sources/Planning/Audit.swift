@@ -23,6 +23,9 @@ public func audit(
     auditor.check(group.fallback)
   }
   auditor.checkRemovals(plan)
+  for message in AuditOfTwins(plan, observed: observed, memory: memory).messages {
+    auditor.find(1, message)
+  }
   return auditor.findings
 }
 
@@ -65,7 +68,7 @@ private struct Auditor {
       case .updateLimits(let specification, let id): checkOwned(specification.instance, id)
       case .buildImage, .ensureNetwork, .removeNetwork, .verifyConfiguration, .startContainer,
         .backUpKey, .joinNetwork, .leaveNetwork,
-        .restartContainer, .forgetInstance:
+        .restartContainer, .forgetInstance, .forgetService:
         break
       }
     }
@@ -137,7 +140,15 @@ private struct Auditor {
   }
 
   private mutating func checkConfiguration(_ configuration: InstanceConfiguration) {
+    if configuration.isSingleHop, configuration.services.count > 1 {
+      find(4, "\(configuration.instance) would serve others beside a single-hop service")
+    }
+    let read = memory.instances[configuration.instance]?.configured ?? []
     for service in configuration.services {
+      if read.contains(service), mayBeKept(service.name, in: configuration.instance) {
+        checkKept(service)
+        continue
+      }
       guard let wanted = desired.services.first(where: { $0.name == service.name }) else {
         find(3, "\(service.name) would be configured without a definition")
         continue
@@ -156,6 +167,24 @@ private struct Auditor {
       {
         find(1, "\(service.name) would run under \(address), pinned is \(pin)")
       }
+    }
+  }
+
+  /// It has left the instance, or was removed from it, and is served on there as before until it can go.
+  private func mayBeKept(_ name: ServiceName, in instance: InstanceName) -> Bool {
+    guard let service = desired.services.first(where: { $0.name == name }) else {
+      return memory.services[name] == instance
+    }
+    return service.instance != instance
+  }
+
+  private mutating func checkKept(_ service: ConfiguredService) {
+    let wanted = desired.services.first { $0.name == service.name || $0.formerly == service.name }
+    if desired.stopped[service.name] != nil {
+      find(2, "\(service.name) would be served on although it must be stopped")
+    }
+    if service.access == .open, wanted?.access.asksForClients == true {
+      find(2, "\(service.name) would be served on open, and asks for clients now")
     }
   }
 

@@ -45,9 +45,10 @@ private struct Judge {
   private static let ofOtherServices: Set<Waiting.Kind> = [.removals, .probableRename]
 
   private var waits: [Waiting] {
-    plan.waiting.filter {
-      $0.service == service.name || $0.instance == service.instance
-        || ($0.service == nil && $0.instance == nil && !Self.ofOtherServices.contains($0.kind))
+    plan.waiting.filter { waiting in
+      guard waiting.service == nil else { return waiting.service == service.name }
+      return waiting.instance == service.instance
+        || waiting.instance == nil && !Self.ofOtherServices.contains(waiting.kind)
     }
   }
 

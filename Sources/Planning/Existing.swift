@@ -271,7 +271,11 @@ extension Planner {
     }
     let services = appliedServices(sheet)
     let needsRestart = services.contains { name, service in
-      guard let before = applied.services[name] else { return false }
+      // Under another name it is the same to tor: it goes by the key.
+      guard
+        let before = applied.services[name]
+          ?? applied.services.values.first(where: { $0.address == service.address })
+      else { return false }
       return before.address != service.address
         || mustRestart(from: before.access, to: service.access)
     }

@@ -69,7 +69,7 @@ extension Planner {
         "\(other) holds the same key (\(address)): two tors with one key take turns"
           + " being reachable; remove one")
     }
-    var steps = departures(service, sight)
+    var steps: [Step] = []
     if pin != address {
       steps.append(
         Step(
@@ -95,11 +95,17 @@ extension Planner {
     return others.first
   }
 
+  /// - Parameter isLabelled: not so where it comes from another instance or from `retired/`: its new tor could not read it.
   private func repairs(
-    _ service: OnionService, _ place: KeyPlace, _ directory: KeyDirectory, _ address: OnionAddress
+    _ service: OnionService, _ place: KeyPlace, _ directory: KeyDirectory, _ address: OnionAddress,
+    isLabelled: Bool = true
   ) -> [Step] {
     let wanted = KeyFiles.clientFiles(access: service.access, address: address)
     var deviations = directory.flaws
+    if !isLabelled, let label = label(of: service.instance) {
+      deviations.append(
+        Deviation("\(place) label", expected: "\(label.type):\(label.level)", observed: "another"))
+    }
     for name in Set(wanted.keys).union(directory.clientFiles.keys).sorted()
     where wanted[name] != directory.clientFiles[name] {
       deviations.append(
@@ -189,14 +195,16 @@ extension Planner {
     if fitting.count == 1, let key = fitting.first {
       return .ready(
         wanted,
-        steps: departures(service, sight) + [
+        steps: [
           Step(
             .restoreKey(id: key.id, to: place, wanted), cause: .change, service: service.name,
             deviations: [
               Deviation(
                 "key of \(wanted)", expected: "in \(place)", observed: "retired as \(key.id)")
             ])
-        ] + repairs(service, place, KeyDirectory(secret: .whole(wanted)), wanted))
+        ]
+          + repairs(
+            service, place, KeyDirectory(secret: .whole(wanted)), wanted, isLabelled: false))
     }
     if fitting.count > 1 {
       return held(
@@ -210,20 +218,6 @@ extension Planner {
         ? "the key of \(wanted) is not on this host: copy its hs_ed25519_secret_key to \(place)"
         : "key directory \(place) of \(wanted) is gone: put it back; nothing is started or re-keyed meanwhile"
     )
-  }
-
-  /// Containers of the instance that carried the service before: one may still serve its key, from memory.
-  private func departures(_ service: OnionService, _ sight: Sight) -> [Step] {
-    guard let old = memory.services[service.name], old != service.instance else { return [] }
-    return containers(of: old, in: sight).map { container in
-      Step(
-        .removeContainer(old, id: container.id), cause: .change, service: service.name,
-        deviations: [
-          Deviation(
-            "service \(service.name)", expected: "in \(service.instance)", observed: "in \(old)")
-        ],
-        interrupts: container.state == .running)
-    }
   }
 
   /// Where this service's key may lie under an older instance or name.
@@ -269,7 +263,10 @@ extension Planner {
                 Deviation(
                   "key of \(old)", expected: "in \(place)", observed: "retired as \(key.id)")
               ])
-          ] + repairs(service, place, KeyDirectory(secret: .whole(key.address)), key.address))
+          ]
+            + repairs(
+              service, place, KeyDirectory(secret: .whole(key.address)), key.address,
+              isLabelled: false))
       }
       return held(
         asides.isEmpty ? .keyMissing : .keyAmbiguous, service,
@@ -280,7 +277,7 @@ extension Planner {
     }
   }
 
-  /// Leave, move, join; never two tors with one key: whatever runs on the old place goes first.
+  /// Leave, move, join; never two tors with one key: the old instance's own group makes its tor let go first.
   private func move(
     from old: KeyPlace, _ address: OnionAddress, _ service: OnionService, _ place: KeyPlace,
     _ sight: Sight
@@ -291,27 +288,15 @@ extension Planner {
         "the key of \(address) still belongs to \(old), which is defined too")
     }
     let deviation = Deviation("key of \(address)", expected: "in \(place)", observed: "in \(old)")
-    // Within one instance the same tor goes on, and learns the new place by a reload.
-    let leaving = old.instance == place.instance ? [] : containers(of: old.instance, in: sight)
-    var steps = leaving.map { container in
-      Step(
-        .removeContainer(old.instance, id: container.id), cause: .change, service: service.name,
-        deviations: [deviation], interrupts: container.state == .running)
-    }
-    steps.append(
-      Step(
-        .moveKey(from: old, to: place, address), cause: .change, service: service.name,
-        deviations: [deviation]))
-    let isNeeded = desired.services.contains { $0.instance == old.instance }
-    if memory.instances[old.instance] != nil, !isNeeded {
-      steps.append(Step(.forgetInstance(old.instance), cause: .change, service: service.name))
-    }
+    let moving = Step(
+      .moveKey(from: old, to: place, address), cause: .change, service: service.name,
+      deviations: [deviation])
     return .ready(
       address,
-      steps: steps
+      steps: [moving]
         + repairs(
           service, place, observed.keys[old]?.value ?? KeyDirectory(secret: .whole(address)),
-          address))
+          address, isLabelled: old.instance == place.instance))
   }
 
   func approves(_ kind: Approval.Kind) -> Bool {

@@ -21,7 +21,7 @@ struct Onionkeeper: AsyncParsableCommand {
     subcommands: [
       SetUpCommand.self, RunCommand.self, PlanCommand.self, ApplyCommand.self, StatusCommand.self,
       HistoryCommand.self, CheckCommand.self, RenderCommand.self, InitCommand.self,
-      SchemaCommand.self, ApproveCommand.self, DownCommand.self,
+      SchemaCommand.self, ApproveCommand.self, KeysCommand.self, DownCommand.self,
     ])
 }
 
@@ -40,7 +40,11 @@ extension Onionkeeper {
         break
       }
     }
-    if !leading.isEmpty, !arguments.isEmpty { arguments.insert(contentsOf: leading, at: 1) }
+    if !leading.isEmpty, let command = arguments.first {
+      // Of a command of several, they are the inner one's.
+      let depth = command == KeysCommand.configuration.commandName && arguments.count > 1 ? 2 : 1
+      arguments.insert(contentsOf: leading, at: depth)
+    }
     await main(arguments)
   }
 }
