@@ -251,15 +251,10 @@ extension Planner {
     return "s0:c\(min(first, second)),c\(max(first, second))"
   }
 
-<<<<<<< HEAD
   /// Of all members, those that are left out for now too, so that they join by a reload; but for a directory that cannot
   /// be mounted, since it is not there.
-  private func specification(
-    of roster: Roster, guests: [ConfiguredService], engine: EngineIdentity
-=======
   func specification(
-    of instance: InstanceName, members: [OnionService], engine: EngineIdentity
->>>>>>> 3d28541f4aceff4a6e880ba0a9db07e8d8876d4b
+    of roster: Roster, guests: [ConfiguredService], engine: EngineIdentity
   ) -> ContainerSpecification {
     let instance = roster.instance
     let layout = desired.layout

@@ -40,7 +40,9 @@ public func rendering(
     let members = planner.instances.first(where: { $0.0 == wanted.instance })?.1,
     members.contains(where: { $0.name == service })
   else { return nil }
-  let specification = planner.specification(of: wanted.instance, members: members, engine: engine)
+  let roster = Roster(
+    instance: wanted.instance, members: members.map { Member(service: $0) })
+  let specification = planner.specification(of: roster, guests: [], engine: engine)
   let configured = members.map { member in
     ConfiguredService(
       name: member.name, address: member.address ?? observed.pins.value?[member.name],
