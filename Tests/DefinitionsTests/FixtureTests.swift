@@ -46,7 +46,8 @@ import Testing
         labels: Dictionary(uniqueKeysWithValues: labels.map { ($0[0], $0[1]) }),
         allow: try AllowList(allowed))
     }
-    #expect(check(files, hosts: host.map { [$0] } ?? []).map(\.description) == fixture.notes("expect"))
+    #expect(
+      check(files, hosts: host.map { [$0] } ?? []).map(\.description) == fixture.notes("expect"))
     let rejected = readRevision(files).services.filter { $0.value.definition == nil }.keys.sorted()
     let expected = fixture.notes("rejected").flatMap { $0.split(separator: " ").map(String.init) }
     #expect(rejected.map(\.text) == expected)
