@@ -12,10 +12,16 @@ public struct AllowList: Sendable {
   private let entries: [Entry]
   private let forbidden: ForbiddenPlaces
 
+  private static let containerLetters = Set(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-*?".utf8)
+
   static let forms = "host, 192.0.2.0/24, 2001:db8::/32, unix:/run/app/*, container:web-*"
 
   /// The rule for one entry of `allow.targets`.
-  public static let rule = TextRule(noun: "an entry of allow.targets", allowed: forms) { text in
+  public static let rule = TextRule(
+    noun: "an entry of allow.targets", allowed: forms,
+    pattern: #"^(host|[0-9A-Fa-f:.]+(/\d{1,3})?|unix:/.*|container:[A-Za-z0-9_.*?-]+)$"#
+  ) { text in
     do throws(TextProblem) {
       _ = try entry(text)
       return nil
@@ -40,10 +46,11 @@ public struct AllowList: Sendable {
       return entries.contains(.gateway) ? nil : missing(target, "host")
     case .address(let text, _):
       guard let address = IPAddress(text) else { return "target \(target) is no address" }
-      let isAllowed = entries.contains {
-        if case .network(let network) = $0 { network.contains(address) } else { false }
-      }
-      return isAllowed ? nil : missing(target, "\(address.text)/\(address.bytes.count * 8)")
+      guard allows(address) else { return missing(target, address.entry) }
+      // What a translator may make of it must be allowed as well: `::/0` opens no IPv4.
+      guard let reached = address.translated, !allows(reached) else { return nil }
+      return "target \(target) reaches \(reached.text), which is not in allow.targets:"
+        + " add \"\(reached.entry)\" to allow it"
     case .container(let name, _):
       let isAllowed = entries.contains {
         if case .container(let glob) = $0 { globMatches(glob, name) } else { false }
@@ -64,6 +71,12 @@ public struct AllowList: Sendable {
     }
   }
 
+  private func allows(_ address: IPAddress) -> Bool {
+    entries.contains {
+      if case .network(let network) = $0 { network.contains(address) } else { false }
+    }
+  }
+
   private func missing(_ target: Target, _ entry: String) -> String {
     "target \(target) is not in allow.targets: add \"\(entry)\" to allow it"
   }
@@ -77,11 +90,9 @@ public struct AllowList: Sendable {
     }
     if text.hasPrefix("container:") {
       let glob = String(text.dropFirst(10))
-      let letters = Array(
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-*?".utf8)
-      guard (1...255).contains(glob.utf8.count), glob.utf8.allSatisfy(letters.contains) else {
-        throw .notOne
-      }
+      guard (1...TargetText.containerNameLimit).contains(glob.utf8.count),
+        glob.utf8.allSatisfy(containerLetters.contains)
+      else { throw .notOne }
       return .container(glob: glob)
     }
     guard let network = IPNetwork(text) else { throw .notOne }
@@ -90,4 +101,9 @@ public struct AllowList: Sendable {
     }
     return .network(network)
   }
+}
+
+extension IPAddress {
+  /// The entry that allows just this one.
+  fileprivate var entry: String { "\(text)/\(bytes.count * 8)" }
 }

@@ -4,7 +4,7 @@
 public struct Field: Sendable {
   public enum Support: Sendable {
     case supported
-    /// In product.md, not in this version: refused by name, never ignored.
+    /// Described and not in this version: refused by name, never ignored.
     case notYet
     /// Known elsewhere and refused here, with the reason.
     case never(because: String)
@@ -31,9 +31,9 @@ public struct Field: Sendable {
     self.summary = summary
   }
 
-  /// A field that this version refuses by name, whatever its value.
-  public static func notYet(_ name: String, summary: String) -> Field {
-    Field(name, .anything, support: .notYet, summary: summary)
+  /// A field that this version refuses by name, whatever its value; what its type says against the value is told too.
+  public static func notYet(_ name: String, _ type: FieldType, summary: String) -> Field {
+    Field(name, type, support: .notYet, summary: summary)
   }
 
   /// A field that is known elsewhere and never allowed here.
@@ -46,6 +46,8 @@ public struct Field: Sendable {
 public indirect enum FieldType: Sendable {
   /// `true` or `false`, no other word.
   case boolean
+  /// `false`: what `true` would ask for is not in this version and is refused by name.
+  case onlyFalse
   /// Decimal digits only. The noun is for messages: "a port".
   case integer(ClosedRange<Int>, noun: String)
   /// A decimal number with up to three places, read as thousandths.
@@ -70,6 +72,7 @@ public indirect enum FieldType: Sendable {
   public var allowed: String {
     switch self {
     case .boolean: "true|false"
+    case .onlyFalse: "false"
     case .integer(let range, _):
       range.count == 1 ? "\(range.lowerBound)" : "\(range.lowerBound)–\(range.upperBound)"
     case .thousandths(let range, _):
@@ -90,7 +93,7 @@ public indirect enum FieldType: Sendable {
   /// The kinds of values that this type reads.
   var kinds: Set<ValueKind> {
     switch self {
-    case .boolean, .integer, .thousandths, .size, .duration, .text, .choice: [.scalar]
+    case .boolean, .onlyFalse, .integer, .thousandths, .size, .duration, .text, .choice: [.scalar]
     case .list: [.list]
     case .record, .map: [.mapping]
     case .either(let types, _): types.reduce(into: []) { $0.formUnion($1.kinds) }

@@ -28,6 +28,7 @@ extension FieldType {
   fileprivate var words: String {
     switch self {
     case .boolean: "true or false"
+    case .onlyFalse: "`false`"
     case .integer(_, let noun): "\(noun), \(allowed)"
     case .thousandths(_, let noun): "\(noun), \(allowed), up to three decimals"
     case .size: "KiB, MiB or GiB, \(allowed)"

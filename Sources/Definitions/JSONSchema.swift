@@ -55,6 +55,7 @@ extension FieldType {
   fileprivate var schema: [JSONValue.Member] {
     switch self {
     case .boolean: return [.init("type", .string("boolean"))]
+    case .onlyFalse: return [.init("const", .boolean(false))]
     case .integer(let range, _):
       return [
         .init("type", .string("integer")), .init("minimum", .integer(range.lowerBound)),
@@ -99,7 +100,7 @@ extension FieldType {
   /// A default as a document writes it: a text stays a text whatever it looks like.
   fileprivate func literal(_ text: String) -> JSONValue {
     switch self {
-    case .boolean: .boolean(text == "true")
+    case .boolean, .onlyFalse: .boolean(text == "true")
     case .integer, .thousandths: .number(text)
     default: .string(text)
     }
