@@ -34,6 +34,7 @@ let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto"
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let arguments: Target.Dependency = .product(
   name: "ArgumentParser", package: "swift-argument-parser")
 let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -45,6 +46,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
@@ -65,7 +67,7 @@ let package = Package(
     library("GitSource", ["CGit2", subprocess]),
     library("Descriptors", ["CLinux"]),
     library("Engine", ["OnionModel", "Transport"]),
-    library("KeyStore", ["CLinux", "Descriptors", "OnionModel", crypto]),
+    library("KeyStore", ["CLinux", "Descriptors", "OnionModel", crypto, subprocess, system]),
     library("TorRuntime", ["Descriptors", "OnionModel", crypto]),
     library("SELinux", ["Descriptors", "OnionModel"]),
     library("Journaling", ["OnionModel", grdb]),

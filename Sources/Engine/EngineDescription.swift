@@ -8,6 +8,8 @@ public struct EngineDescription: Hashable, Sendable {
   /// its storage.
   public var identity: EngineIdentity
   public var apiVersion: APIVersion
+  /// The newest version that it knows, for the few calls that ask for more than the agreed one.
+  public var highestVersion: APIVersion
   /// The engine does not run as root: users inside are others outside.
   public var isRootless: Bool
   /// Docker's `--userns-remap`: the same.
@@ -62,6 +64,7 @@ public struct EngineDescription: Hashable, Sendable {
       kind: isPodman ? .podman : .docker, version: String(version.version.prefix(80)),
       id: isPodman ? "podman:\(info.dockerRootDir)" : "\(info.id) \(info.dockerRootDir)")
     apiVersion = agreed
+    highestVersion = highest
     isRootless = info.rootless == true || options.contains { $0.hasPrefix("name=rootless") }
     remapsUsers = options.contains { $0.hasPrefix("name=userns") }
     hasSELinux = options.contains { $0.hasPrefix("name=selinux") }

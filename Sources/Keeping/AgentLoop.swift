@@ -158,9 +158,10 @@ public struct AgentLoop: Sendable {
     while !Task.isCancelled {
       do {
         let engine = try await house.world.engine()
-        for try await event in try await engine.events(of: house.agent) where event.isWorthAPass {
-          await house.world.look.distrust(event.containerID)
-          doorbell.ring("event")
+        for try await event in try await engine.events() where event.isWorthAPass {
+          let isOurs = event.agent == house.agent
+          if isOurs { await house.world.look.distrust(event.containerID) }
+          if isOurs || house.world.targets.concerns(event) { doorbell.ring("event") }
         }
         doorbell.ring("event")
       } catch {
@@ -271,7 +272,7 @@ extension EngineEvent {
   var isWorthAPass: Bool {
     switch action {
     case .die, .stop, .kill, .pause, .unpause, .rename, .update, .outOfMemory, .remove, .create,
-      .start, .restart:
+      .start, .restart, .connect, .disconnect:
       true
     case .other: false
     }

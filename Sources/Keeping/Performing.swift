@@ -97,6 +97,18 @@ extension LiveWorld {
     case .generateKey(let place, let owner, let companions, let label):
       return .generated(
         try await keys.generate(place, owner: owner, companions, label: label))
+    case .unsealKey(
+      let place, let sealed, let identity, let address, let owner, let companions, let label):
+      return .generated(
+        try await keys.unseal(
+          place, sealed, identity: identity, address: address, owner: owner, companions,
+          label: label))
+    case .backUpKey(let place, let address, let recipients):
+      guard let address else {
+        throw StepFailure(
+          code: "key.missing", message: "the key of \(place) has not been made", isTransient: false)
+      }
+      try await keys.backUp(place, address, recipients: recipients)
     case .pin(let service, let address, let place):
       try await keys.pin(service, address, at: place)
     case .repairKeys(let place, let wish):
@@ -128,6 +140,10 @@ extension LiveWorld {
     case .createContainer(let specification):
       try HostFolders.check(specification.mounts)
       return try await work.create(specification)
+    case .joinNetwork(_, let container, let network):
+      try await work.join(container, network)
+    case .leaveNetwork(_, let container, let network):
+      try await work.leave(container, network)
     case .startContainer(_, let name): try await work.start(name)
     case .restartContainer(_, let name): try await work.restart(name)
     case .unpauseContainer(_, let id): try await work.unpause(id)
@@ -179,6 +195,11 @@ extension LiveWorld {
     guard let files = configuration.files(gateway: gateway),
       let options = configuration.serviceOptions(gateway: gateway)
     else {
+      guard configuration.needsGateway, gateway == nil else {
+        throw StepFailure(
+          code: "configuration.unresolved",
+          message: "the address of a key or of a target's container is not known any more")
+      }
       throw StepFailure(
         code: "network.missing",
         message: "network \(network) is not there, so the gateway's address is not known")

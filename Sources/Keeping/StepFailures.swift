@@ -12,7 +12,8 @@ extension StepFailure {
   }
 
   init(_ error: KeyStoreError) {
-    self.init(code: error.code.rawValue, message: error.description, isTransient: false)
+    self.init(
+      code: error.code.rawValue, message: error.description, isTransient: error.isTransient)
   }
 
   init(_ error: FolderError) {

@@ -20,6 +20,7 @@ struct Inspection {
       directory.flaws += try contents(folder, address)
     }
     try readClients(folder, into: &directory)
+    try readBalance(folder, into: &directory)
     for (name, entry) in look.entries where !Self.known.contains(name) {
       if name.isTemporary {
         directory.flaws += leftover("\(name)", entry)
@@ -36,7 +37,7 @@ struct Inspection {
   static let publicName = FileName(KeyFiles.publicKey)
   static let hostname = FileName(KeyFiles.hostname)
   static let clients = FileName(KeyFiles.clients)
-  static let balance: FileName = "ob_config"
+  static let balance = FileName(KeyFiles.onionBalance)
   private static let known: Set<FileName> = [secretName, publicName, hostname, clients, balance]
 
   private func secret(_ folder: borrowing Descriptor) throws(FileError) -> KeyDirectory.Secret {
@@ -151,6 +152,19 @@ struct Inspection {
           Deviation("\(place)/\(inner) links", expected: "1", observed: "\(entry.status.links)"))
       }
     }
+  }
+
+  /// `ob_config`; one that is too long to be ours is foreign.
+  private func readBalance(
+    _ folder: borrowing Descriptor, into directory: inout KeyDirectory
+  ) throws(FileError) {
+    guard let entry = look.entries[Self.balance], entry.status.kind == .file else { return }
+    guard entry.status.size <= Self.clientFileLimit else {
+      directory.foreign.append("\(Self.balance)")
+      return
+    }
+    let content = try folder.file(Self.balance).read(limit: Self.clientFileLimit)
+    directory.onionBalance = String(decoding: content, as: UTF8.self)
   }
 
   /// Seconds after which a temporary name is a crash's and nobody's work in progress: a write takes milliseconds.

@@ -21,7 +21,7 @@ extension KeyRoot {
     }
   }
 
-  private func observe(
+  func observe(
     _ places: Set<KeyPlace>, _ root: borrowing Opened, _ owner: Int,
     _ labels: [InstanceName: ContainerLabel]
   ) throws -> [KeyPlace: Observation<KeyDirectory>] {

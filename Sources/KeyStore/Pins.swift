@@ -26,8 +26,7 @@ extension KeyRoot {
   public func pin(
     _ service: ServiceName, _ address: OnionAddress, at place: KeyPlace
   ) throws(KeyStoreError) {
-    try converting("pin") {
-      let root = try open("pin")
+    try changing("pin") { root in
       try verify(address, at: place, root, "pin")
       try writePin(service, address, root)
     }

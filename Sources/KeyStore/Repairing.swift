@@ -4,7 +4,7 @@ public import OnionModel
 
 extension KeyRoot {
   /// Puts everything but the secret key's bytes right: owner, mode, label, public key, `hostname`, client files exactly as
-  /// wished (new ones are there before old ones go). What nobody defined moves to `retired/foreign.NAME-<UTC>/`.
+  /// wished (new ones are there before old ones go), `ob_config`. What nobody defined moves to `retired/foreign.NAME-<UTC>/`.
   ///
   /// The secret is proven to make the wished address first, and is changed only through the descriptor of that proof.
   /// - Parameter now: For the name of the folder that foreign entries move to.
@@ -12,8 +12,7 @@ extension KeyRoot {
   public func repair(
     _ place: KeyPlace, _ wish: KeyDirectoryWish, now: Timestamp
   ) throws(KeyStoreError) {
-    try converting("repair") {
-      let root = try open("repair")
+    try changing("repair") { root in
       let folder = try folder(place, root, "repair")
       let secret = try verifiedSecret(wish.address, in: folder, "repair")
       let mender = Mender(wish: wish)
@@ -26,6 +25,10 @@ extension KeyRoot {
       for (file, content) in Inspection.publicFiles(wish.address) {
         try clear(file, of: .file, in: folder, to: retired, name)
         try mender.put(content, in: file, of: folder)
+      }
+      if let text = wish.onionBalance {
+        try clear(Inspection.balance, of: .file, in: folder, to: retired, name)
+        try mender.put(Array(text.utf8), in: Inspection.balance, of: folder)
       }
       try clear(Inspection.clients, of: .folder, in: folder, to: retired, name)
       if try folder.status(of: Inspection.clients) == nil {
@@ -68,16 +71,13 @@ extension KeyRoot {
     _ folder: borrowing Descriptor, _ mender: Mender, to retired: borrowing Descriptor,
     _ name: String
   ) throws {
-    let known: [FileName] = [
+    var known: Set<FileName> = [
       Inspection.secretName, Inspection.publicName, Inspection.hostname, Inspection.clients,
     ]
+    if mender.wish.onionBalance != nil { known.insert(Inspection.balance) }
     for entry in try folder.names(limit: Look.entryLimit) where !known.contains(entry) {
       if entry.isTemporary {
         try folder.removeTemporary(entry)
-      } else if entry == Inspection.balance, let status = try folder.status(of: entry),
-        status.kind == .file, status.links == 1
-      {
-        try mender.mend(try folder.file(entry), mode: 0o600)
       } else {
         try moveAway(entry, of: folder, to: retired, name)
       }

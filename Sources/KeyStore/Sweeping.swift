@@ -5,10 +5,10 @@ extension KeyRoot {
   /// Removes what crashes left under temporary names, if it is older than any work in progress; call it at start.
   /// - Returns: How many names are gone.
   public func sweep() throws(KeyStoreError) -> Int {
-    try converting("sweep") {
-      let root = try open("sweep")
+    try changing("sweep") { root in
       var removed = try sweep(root.own)
       removed += try sweep(root.own.folder(Self.pins))
+      removed += try sweep(root.own.folder(Self.backup))
       for name in try root.keys.names(limit: Self.placeLimit) {
         guard name.text.flatMap({ InstanceName($0) }) != nil,
           try root.keys.status(of: name)?.kind == .folder

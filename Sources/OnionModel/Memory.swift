@@ -26,6 +26,18 @@ public struct AppliedConfiguration: Hashable, Sendable, Codable {
   }
 }
 
+/// Something that failed, and when it is tried again.
+public struct Retry: Hashable, Sendable, Codable {
+  /// In a row.
+  public var failures: Int
+  public var at: Timestamp
+
+  public init(failures: Int, at: Timestamp) {
+    self.failures = failures
+    self.at = at
+  }
+}
+
 /// What the journal remembers of one instance.
 public struct InstanceMemory: Hashable, Sendable, Codable {
   /// Containers that we made and have not seen gone.
@@ -46,12 +58,17 @@ public struct InstanceMemory: Hashable, Sendable, Codable {
   public var services: [ServiceName]
   /// Container of a target to the address that its tor last had for it.
   public var containers: [String: String]?
+  /// Its members as its tor last read them: one whose removal waits is still served so.
+  public var configured: [ConfiguredService]?
+  /// Services whose key could not be opened or backed up.
+  public var keyRetries: [ServiceName: Retry]?
 
   public init(
     containerIDs: Set<String> = [], proven: ContainerSpecification? = nil,
     failedSpecification: String? = nil, applied: AppliedConfiguration? = nil, failures: Int = 0,
     retryAt: Timestamp? = nil, interruptions: [Timestamp] = [], level: String? = nil,
-    services: [ServiceName] = [], containers: [String: String]? = nil
+    services: [ServiceName] = [], containers: [String: String]? = nil,
+    configured: [ConfiguredService]? = nil, keyRetries: [ServiceName: Retry]? = nil
   ) {
     self.containerIDs = containerIDs
     self.proven = proven
@@ -63,6 +80,8 @@ public struct InstanceMemory: Hashable, Sendable, Codable {
     self.level = level
     self.services = services
     self.containers = containers
+    self.configured = configured
+    self.keyRetries = keyRetries
   }
 }
 

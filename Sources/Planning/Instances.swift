@@ -8,10 +8,18 @@ extension Planner {
     var keySteps: [Step] = []
     var configured: [ConfiguredService] = []
     var holds: [Waiting] = []
+    var targets: [String: String] = [:]
     for member in members {
       switch decideKey(member, removals: removals, sight: sight) {
       case .held(let waiting): holds.append(waiting)
+      case .opening(let steps): keySteps += steps
       case .ready(let address, let steps):
+        switch decideTargets(member) {
+        case .held(let waiting):
+          holds.append(waiting)
+          continue
+        case .resolved(let addresses): targets.merge(addresses) { $1 }
+        }
         keySteps += steps
         configured.append(
           ConfiguredService(
@@ -26,7 +34,8 @@ extension Planner {
       return
     }
     let sheet = sheet(
-      instance, members: members, configured: configured, containers: ours, engine: sight.engine)
+      instance, members: members, configured: configured, targets: targets, containers: ours,
+      engine: sight.engine)
     var group = StepGroup(subject: .instance(instance), steps: keySteps)
     let waitingBefore = waiting.count
     if sheet.isFallback, let retryAt = sheet.memory.retryAt {
@@ -35,7 +44,8 @@ extension Planner {
         "the new container failed its proof and the previous one is kept: next try in"
           + " \(Int(retryAt.since(observed.now).rounded(.up))) s")
     }
-    planContainer(sheet, into: &group, sight: sight)
+    // Without a member whose key is known there is nothing yet to run a tor for.
+    if !configured.isEmpty { planContainer(sheet, into: &group, sight: sight) }
     let isPaused = members.contains { $0.isPaused || memory.paused.contains($0.name) }
     if isPaused {
       waiting.removeSubrange(waitingBefore...)
@@ -57,13 +67,13 @@ extension Planner {
   /// with the ports, members, access and clients that are desired now.
   private func sheet(
     _ instance: InstanceName, members: [OnionService], configured: [ConfiguredService],
-    containers: [ContainerObservation], engine: EngineIdentity
+    targets: [String: String], containers: [ContainerObservation], engine: EngineIdentity
   ) -> InstanceSheet {
     let memory = memory.instances[instance] ?? InstanceMemory()
     var sheet = InstanceSheet(
       instance: instance, members: members,
       configuration: InstanceConfiguration(
-        instance: instance, services: configured, network: desired.network),
+        instance: instance, services: configured, network: desired.network, containers: targets),
       specification: specification(of: instance, members: members, engine: engine),
       containers: containers, memory: memory)
     if memory.failedSpecification == sheet.specification.digest, let retryAt = memory.retryAt,

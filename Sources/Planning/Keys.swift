@@ -4,6 +4,9 @@ import OnionModel
 enum KeyDecision {
   /// Whole, pinned or about to be. `address` is `nil` while the key is still to be made by `steps`.
   case ready(OnionAddress?, steps: [Step])
+  /// A sealed key is opened whose address nobody knows yet. What may be done with it depends on the address (another
+  /// service may have the same key), so all else is planned when the key is seen.
+  case opening(steps: [Step])
   /// Nothing is started, reloaded, restarted or re-keyed for it.
   case held(Waiting)
 }
@@ -22,8 +25,7 @@ extension Planner {
     }
   }
 
-  private func held(_ kind: Waiting.Kind, _ service: OnionService, _ message: String) -> KeyDecision
-  {
+  func held(_ kind: Waiting.Kind, _ service: OnionService, _ message: String) -> KeyDecision {
     .held(Waiting(kind, service: service.name, instance: service.instance, message: message))
   }
 
@@ -63,7 +65,7 @@ extension Planner {
         "\(place) holds the key of \(address), but this service is pinned to \(pin): put that key back, or"
           + " write `address: \(address)` into the definition if the change is meant")
     }
-    if let other = otherPlace(of: address, than: place, pins: sight.pins) {
+    if let other = rival(of: address, at: place, service, sight) {
       return held(
         .keyDuplicate, service,
         "\(other) holds the same key (\(address)): two tors with one key take turns"
@@ -82,19 +84,6 @@ extension Planner {
     return .ready(address, steps: steps)
   }
 
-  /// Another directory with the same key that has the better claim: it is pinned, or neither is.
-  private func otherPlace(
-    of address: OnionAddress, than place: KeyPlace, pins: [ServiceName: OnionAddress]
-  ) -> KeyPlace? {
-    let others = observed.keys.keys.sorted().filter {
-      $0 != place && observed.keys[$0]?.value?.address == address
-    }
-    if pins[place.service] == address {
-      return others.first { pins[$0.service] == address && $0 < place }
-    }
-    return others.first
-  }
-
   private func repairs(
     _ service: OnionService, _ place: KeyPlace, _ directory: KeyDirectory, _ address: OnionAddress
   ) -> [Step] {
@@ -111,19 +100,29 @@ extension Planner {
             : "present"
               + (wanted[name] == nil ? "" : " with other content")))
     }
+    let balance = service.companions.onionBalanceText
+    if balance != directory.onionBalance {
+      deviations.append(
+        Deviation(
+          "\(place)/\(KeyFiles.onionBalance)", expected: balance ?? "absent",
+          observed: directory.onionBalance.map { _ in "other content" } ?? "absent"))
+    }
     deviations += directory.foreign.map {
       Deviation("\(place)/\($0)", expected: "absent", observed: "a file nobody defined")
     }
     guard !deviations.isEmpty else { return [] }
     let applied = memory.instances[service.instance]?.applied?.services[service.name]
-    let isDrift = !directory.flaws.isEmpty || applied?.access == service.access
+    let isSame =
+      applied?.access == service.access
+      && applied?.onionBalanceMaster == service.tor.onionBalanceMaster
+    let isDrift = !directory.flaws.isEmpty || isSame
     return [
       Step(
         .repairKeys(
           place,
           KeyDirectoryWish(
             address: address, owner: observed.torOwner, clientFiles: wanted,
-            label: label(of: service.instance))),
+            onionBalance: balance, label: label(of: service.instance))),
         cause: applied != nil && isDrift ? .drift : .change, service: service.name,
         deviations: deviations)
     ]
@@ -145,6 +144,9 @@ extension Planner {
         .keyAmbiguous, service,
         "retired keys of this name are here and none is pinned (\(list(asides))): write one's `address:`"
           + " into the definition")
+    }
+    if case .sealed(let file) = service.key {
+      return decideSealed(file, making: nil, service, place, sight)
     }
     if service.key == .existing {
       return held(
@@ -172,7 +174,7 @@ extension Planner {
             label(of: service.instance)),
           cause: .change, service: service.name,
           deviations: [Deviation("key", expected: "generated once", observed: "none yet")])
-      ])
+      ] + backup(of: place, nil))
   }
 
   /// Its address is known and its directory is not there: it lies in `retired/`, at its former place, or is lost.
@@ -184,6 +186,12 @@ extension Planner {
       observed.keys[$0]?.value?.address == wanted
     }) {
       return move(from: moved, wanted, service, place, sight)
+    }
+    if let other = holder(of: wanted, wantedAt: place, service, sight) {
+      return held(
+        .keyDuplicate, service,
+        "\(other) has the key of \(wanted): two tors with one key take turns being reachable;"
+          + " remove one of the two definitions")
     }
     let fitting = sight.retired.filter { $0.address == wanted }
     if fitting.count == 1, let key = fitting.first {
@@ -203,6 +211,10 @@ extension Planner {
         .keyAmbiguous, service,
         "several retired directories hold the key of \(wanted) (\(list(fitting))):"
           + " move the one that is meant to \(place)")
+    }
+    if case .sealed(let file) = service.key {
+      return decideSealed(
+        file, making: wanted, after: departures(service, sight), service, place, sight)
     }
     return held(
       pin == nil ? .keyMissing : .keyLost, service,
@@ -224,6 +236,27 @@ extension Planner {
         ],
         interrupts: container.state == .running)
     }
+  }
+
+  /// What ends the former name's container, which may serve the key from memory though its directory is gone.
+  private func successions(
+    of old: KeyPlace, _ service: OnionService, _ sight: Sight
+  ) -> [Step] {
+    guard memory.services[old.service] == old.instance, old.instance != service.instance,
+      !desired.services.contains(where: { $0.instance == old.instance })
+    else { return [] }
+    let deviation = Deviation(
+      "service \(old.service)", expected: "renamed to \(service.name)", observed: "here")
+    let ends = containers(of: old.instance, in: sight).map { container in
+      Step(
+        .removeContainer(old.instance, id: container.id), cause: .change, service: service.name,
+        deviations: [deviation], interrupts: container.state == .running)
+    }
+    return ends + [
+      Step(
+        .forgetInstance(old.instance), cause: .change, service: old.service,
+        deviations: [deviation])
+    ]
   }
 
   /// Where this service's key may lie under an older instance or name.
@@ -258,6 +291,11 @@ extension Planner {
       return move(from: oldPlace, address, service, place, sight)
     case .absent?, nil:
       let asides = sight.retired.filter { $0.service == old }
+      if asides.isEmpty, case .sealed(let file) = service.key {
+        return decideSealed(
+          file, making: sight.pins[old], after: successions(of: oldPlace, service, sight), service,
+          place, sight)
+      }
       if asides.count == 1, let key = asides.first, sight.pins[old] ?? key.address == key.address {
         return .ready(
           key.address,

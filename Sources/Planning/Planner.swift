@@ -31,12 +31,15 @@ struct Planner {
     let removals = decideRemovals(sight)
     planHost(sight)
     for (instance, members) in instances {
-      planInstance(instance, members: members, removals: removals, sight: sight)
+      planInstance(
+        instance, members: members + staying(in: instance, removals), removals: removals,
+        sight: sight)
     }
     planStopped(sight)
     planRemovals(removals, sight: sight)
     planLeftovers(removals, sight: sight)
     protectOthers(sight)
+    planBackups(sight)
     groups.removeAll { $0.steps.isEmpty }
     result.groups = groups
     result.waiting = waiting

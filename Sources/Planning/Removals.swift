@@ -10,6 +10,11 @@ struct Removals {
   /// The removed names, if the same revision also wants a new key: for the message of both.
   var probableRenames: String?
   var newServices: Set<ServiceName> = []
+  /// Their last definitions said `prune: hold`, and nobody has approved it.
+  var pruneHeld: Set<ServiceName> = []
+
+  /// Whether its removal waits for a person.
+  func waits(_ service: ServiceName) -> Bool { areHeld || pruneHeld.contains(service) }
 
   func isProbablyRenamed(_ service: ServiceName) -> Bool { newServices.contains(service) }
 }
@@ -27,17 +32,21 @@ extension Planner {
       removals.addresses[name] = sight.pins[name]
     }
     guard !removals.services.isEmpty else { return removals }
+    let isApproved = approves(.removals)
+    if !isApproved { holdPruning(&removals) }
+    // Those that wait by their own definition's word are counted neither among the removed nor among the rest, so
+    // that they neither hold the removal of others nor make it look small.
+    let going = removals.services.map(\.name).filter { !removals.pruneHeld.contains($0) }
     let names = removals.services.map(\.name.text).joined(separator: ", ")
-    let gone = removals.services.count
-    let all = memory.services.count
+    let gone = going.count
+    let all = memory.services.count - removals.pruneHeld.count
     let identityMoved = memory.identity.map { $0 != desired.identity } ?? false
     let isBroad = gone == all || (gone * 2 > all && gone >= 3)
-    let isApproved = approves(.removals)
-    if !isApproved, identityMoved || (isBroad && !desired.removalsAnnounced) {
+    if !isApproved, gone > 0, identityMoved || (isBroad && !desired.removalsAnnounced) {
       removals.areHeld = true
       wait(
         .removals,
-        "\(gone) of \(all) services would be removed (\(names))"
+        "\(gone) of \(all) services would be removed (\(going.map(\.text).joined(separator: ", ")))"
           + (identityMoved ? " after the host's own name, labels or source changed" : "")
           + ": `onionkeeper approve \(desired.revision?.text ?? "REVISION") --removals` lists and allows them"
       )
@@ -62,9 +71,36 @@ extension Planner {
     return removals
   }
 
+  /// Each by itself: it runs on, and holds up nothing else.
+  private mutating func holdPruning(_ removals: inout Removals) {
+    for (name, instance) in removals.services where memory.heldFromPruning.contains(name) {
+      removals.pruneHeld.insert(name)
+      wait(
+        .pruneHeld, service: name, instance: instance,
+        "\(name) is no longer defined, and its definition said `prune: hold`, so it runs on:"
+          + " `onionkeeper approve \(desired.revision?.text ?? "REVISION") --removals` puts it away")
+    }
+  }
+
+  /// Members of a shared tor whose removal waits, as that tor last read them: what its other members need must not
+  /// end them.
+  func staying(in instance: InstanceName, _ removals: Removals) -> [OnionService] {
+    let configured = memory.instances[instance]?.configured ?? []
+    return removals.services.filter { $0.instance == instance && removals.waits($0.name) }
+      .compactMap { removal in configured.first { $0.name == removal.name } }
+      .filter { $0.address != nil }
+      .map { read in
+        OnionService(
+          name: read.name, instance: instance, address: read.address, key: .existing,
+          access: read.access, ports: read.ports, tor: read.tor,
+          // The limits of its container are those of the members that are defined.
+          limits: ContainerLimits(memory: 0, milliCPUs: 0, pids: 0), prune: .hold)
+      }
+  }
+
   mutating func planRemovals(_ removals: Removals, sight: Sight) {
     guard !removals.areHeld else { return }
-    for (name, instance) in removals.services {
+    for (name, instance) in removals.services where !removals.pruneHeld.contains(name) {
       if memory.paused.contains(name) {
         wait(
           .paused, service: name, instance: instance,

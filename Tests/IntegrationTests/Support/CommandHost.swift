@@ -163,6 +163,21 @@ final class CommandHost: Sendable {
       .trimmingCharacters(in: .whitespacesAndNewlines)
   }
 
+  /// An instance's torrc as it lies in `etc/`.
+  func torrc(_ instance: String) throws -> String {
+    try String(
+      contentsOfFile: "\(state)/instances/\(instance)/etc/torrc", encoding: .utf8)
+  }
+
+  /// The process of an instance's tor: the same number is the same tor.
+  func pid(_ instance: String) async throws -> Int { try await container(instance).state.pid }
+
+  /// Applies, and fails the test with everything that was said unless it did what was wanted.
+  func apply() async throws {
+    let ended = try await onionkeeper("apply")
+    guard ended.code == 0 else { throw Unfit("apply: \(ended.output)\(ended.errors)") }
+  }
+
   func engineTool(_ verb: String) async throws {
     try await must("\(Self.tools)/engine \(verb) \(folder)/e")
   }
@@ -186,12 +201,26 @@ struct ListedContainer: Decodable {
 struct InspectedContainer: Decodable {
   struct State: Decodable {
     var startedAt: String
+    var pid: Int
     var exitCode: Int
 
     enum CodingKeys: String, CodingKey {
       case startedAt = "StartedAt"
+      case pid = "Pid"
       case exitCode = "ExitCode"
     }
+  }
+
+  struct Networks: Decodable {
+    struct Endpoint: Decodable {
+      var address: String
+
+      enum CodingKeys: String, CodingKey { case address = "IPAddress" }
+    }
+
+    var networks: [String: Endpoint]
+
+    enum CodingKeys: String, CodingKey { case networks = "Networks" }
   }
 
   struct Configuration: Decodable {
@@ -202,10 +231,12 @@ struct InspectedContainer: Decodable {
 
   var state: State
   var configuration: Configuration
+  var settings: Networks
 
   enum CodingKeys: String, CodingKey {
     case state = "State"
     case configuration = "Config"
+    case settings = "NetworkSettings"
   }
 }
 
