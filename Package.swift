@@ -107,7 +107,7 @@ let package = Package(
       [
         "Definitions", "Descriptors", "Engine", "GitSource", "Journaling", "KeyStore", "OnionModel",
         "Planning", "Spawning", "StubServer", "Transport",
-      ], exclude: ["Schema/validate.py"]),
+      ], exclude: ["Schema/validate.py", "Snapshots"]),
     tests("KeyStore", ["CLinux", "Descriptors", "OnionModel", "Swapping", crypto]),
     tests("OnionModel"),
     tests("Planning", ["OnionModel"]),

@@ -14,10 +14,12 @@ import Testing
     "a spelling of true and false": ["is not true or false"],
     "what YAML reads as something else": ["YAML reads "],
     "a checksum": ["wrong checksum"],
+    "another file of the revision": ["is not in the revision"],
     "twice in one document": ["is taken by", "is the same key as"],
     "fields that need or exclude each other": [
       "clients are asked for", "is missing where clients", "exactly one literal host",
-      "own name", "says nothing", "lie in each other", "either tokenFile",
+      "own name", "says nothing", "lie in each other", "either tokenFile", "at once (one of",
+      "cannot stand beside", "is below", "is this service's own", "without ageIdentity",
     ],
     "an address that no backend has": ["write host:", "no machine's address", "is not an IPv"],
     "a place that no container gets": ["is never allowed", "write unix:", "bytes long"],
@@ -95,6 +97,7 @@ import Testing
     case .definition:
       let files = RepositoryFiles([
         "onionkeeper.yaml": Array("version: 1\n".utf8), "services/blog.yaml": bytes,
+        "secrets/blog.age": sealed, "secrets/shop.age": sealed,
       ])
       found = readRevision(files).diagnostics
     case .repository:
@@ -109,6 +112,9 @@ import Testing
     }
     return found.filter(isError)
   }
+
+  /// What looks like an age file.
+  private static let sealed = Array("age-encryption.org/v1\n".utf8)
 
   private static func isError(_ diagnostic: Diagnostic) -> Bool { diagnostic.severity == .error }
 
