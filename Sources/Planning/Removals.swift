@@ -10,8 +10,18 @@ struct Removals {
   /// The removed names, if the same revision also wants a new key: for the message of both.
   var probableRenames: String?
   var newServices: Set<ServiceName> = []
+  /// Their last definitions said `prune: hold`, and nobody has approved it.
+  var pruneHeld: Set<ServiceName> = []
 
   func isProbablyRenamed(_ service: ServiceName) -> Bool { newServices.contains(service) }
+}
+
+/// A removed service that may go.
+struct Departure {
+  /// The instance that carries it.
+  var instance: InstanceName
+  /// Its key directories.
+  var places: [KeyPlace]
 }
 
 extension Planner {
@@ -27,17 +37,21 @@ extension Planner {
       removals.addresses[name] = sight.pins[name]
     }
     guard !removals.services.isEmpty else { return removals }
+    let isApproved = approves(.removals)
+    if !isApproved { holdPruning(&removals) }
+    // Those that wait by their own definition's word are counted neither among the removed nor among the rest, so
+    // that they neither hold the removal of others nor make it look small.
+    let going = removals.services.map(\.name).filter { !removals.pruneHeld.contains($0) }
     let names = removals.services.map(\.name.text).joined(separator: ", ")
-    let gone = removals.services.count
-    let all = memory.services.count
+    let gone = going.count
+    let all = memory.services.count - removals.pruneHeld.count
     let identityMoved = memory.identity.map { $0 != desired.identity } ?? false
     let isBroad = gone == all || (gone * 2 > all && gone >= 3)
-    let isApproved = approves(.removals)
-    if !isApproved, identityMoved || (isBroad && !desired.removalsAnnounced) {
+    if !isApproved, gone > 0, identityMoved || (isBroad && !desired.removalsAnnounced) {
       removals.areHeld = true
       wait(
         .removals,
-        "\(gone) of \(all) services would be removed (\(names))"
+        "\(gone) of \(all) services would be removed (\(going.map(\.text).joined(separator: ", ")))"
           + (identityMoved ? " after the host's own name, labels or source changed" : "")
           + ": `onionkeeper approve \(desired.revision?.text ?? "REVISION") --removals` lists and allows them"
       )
@@ -62,65 +76,82 @@ extension Planner {
     return removals
   }
 
-  mutating func planRemovals(_ removals: Removals, sight: Sight) {
-    guard !removals.areHeld else { return }
-    for (name, instance) in removals.services {
+  /// Each by itself: it runs on, and holds up nothing else.
+  private mutating func holdPruning(_ removals: inout Removals) {
+    for (name, instance) in removals.services where memory.heldFromPruning.contains(name) {
+      removals.pruneHeld.insert(name)
+      wait(
+        .pruneHeld, service: name, instance: instance,
+        "\(name) is no longer defined, and its definition said `prune: hold`, so it runs on:"
+          + " `onionkeeper approve \(desired.revision?.text ?? "REVISION") --removals` puts it away"
+      )
+    }
+  }
+
+  /// Those that may go now, and where their keys lie.
+  mutating func decideDepartures(
+    _ removals: Removals, _ sight: Sight
+  ) -> [ServiceName: Departure] {
+    guard !removals.areHeld else { return [:] }
+    var departures: [ServiceName: Departure] = [:]
+    for (name, instance) in removals.services where !removals.pruneHeld.contains(name) {
       if memory.paused.contains(name) {
         wait(
           .paused, service: name, instance: instance,
           "its definition is gone, but it is paused by hand")
         continue
       }
-      planRemoval(name, instance, sight)
+      guard let places = places(of: name, instance, sight) else { continue }
+      departures[name] = Departure(instance: instance, places: places)
     }
+    return departures
   }
 
-  private mutating func planRemoval(
-    _ name: ServiceName, _ instance: InstanceName, _ sight: Sight
-  ) {
-    let deviation = Deviation("service \(name)", expected: "not on this host", observed: "here")
-    let sharesInstance = instances.contains { $0.0 == instance }
-    if sharesInstance, !leaves(name, instance) {
-      wait(
-        .unknown, service: name, instance: instance,
-        "its tor still serves it and cannot be told otherwise yet, so its key is not put away")
-      return
-    }
-    var steps: [Step] = []
-    if !sharesInstance {
-      steps += containers(of: instance, in: sight).map { container in
+  /// The keys of those that leave an instance which goes on: after its tor has been told.
+  mutating func planSharedRemovals(_ instance: InstanceName, _ sight: Sight) {
+    let leaving = departures.filter { $0.value.instance == instance }
+    _ = planRetirements(Set(leaving.keys), instance, isForgotten: false, sight)
+  }
+
+  /// - Parameter isForgotten: a later step of the group forgets the instance and its only service.
+  /// - Returns: whether none of them has to wait.
+  mutating func planRetirements(
+    _ names: Set<ServiceName>, _ instance: InstanceName, isForgotten: Bool, _ sight: Sight
+  ) -> Bool {
+    var areAllGoing = true
+    for name in names.sorted() {
+      guard let departure = departures[name] else { continue }
+      let servers = (tors.byName[name] ?? []).union(departure.places.map(\.instance))
+      guard
+        servers.allSatisfy({
+          hasLetGo($0, of: [name], nil, sight) && ($0 == instance || !isActing($0))
+        })
+      else {
+        wait(
+          .unknown, service: name, instance: instance,
+          "its tor still serves it and cannot be told otherwise yet, so its key is not put away")
+        areAllGoing = false
+        continue
+      }
+      let deviation = Deviation("service \(name)", expected: "not on this host", observed: "here")
+      var steps = departure.places.map { place in
         Step(
-          .removeContainer(instance, id: container.id), cause: .change, service: name,
-          deviations: [deviation], interrupts: container.state == .running)
+          .retireKey(place, observed.keys[place]?.value?.address), cause: .change, service: name,
+          deviations: [deviation])
       }
-    }
-    guard let places = places(of: name, instance, sight) else { return }
-    steps += places.map { place in
-      Step(
-        .retireKey(place, observed.keys[place]?.value?.address), cause: .change, service: name,
-        deviations: [deviation])
-    }
-    if !sharesInstance {
-      steps.append(
-        Step(.forgetInstance(instance), cause: .change, service: name, deviations: [deviation]))
-      // Last: a stranger in it may keep it here, and that must not keep the service in our memory.
-      let network = networkName(instance, engine: sight.engine)
-      if sight.engine.kind == .podman, observed.networks[network]?.value?.isOurs == true {
-        steps.append(Step(.removeNetwork(name: network), cause: .change, service: name))
+      if steps.isEmpty, !(isForgotten && names.count == 1) {
+        steps = [
+          Step(.forgetService(name), cause: .change, service: name, deviations: [deviation])
+        ]
       }
+      add(StepGroup(subject: .instance(instance), steps: steps))
     }
-    add(StepGroup(subject: .instance(instance), steps: steps))
+    return areAllGoing
   }
 
-  /// Whether a shared tor does not serve it (any more): it never read of it, or this plan tells it.
-  private func leaves(_ name: ServiceName, _ instance: InstanceName) -> Bool {
-    if memory.instances[instance]?.applied?.services[name] == nil { return true }
-    return groups.first { $0.subject == .instance(instance) }?.steps.contains {
-      switch $0.action {
-      case .reload, .restartContainer, .createContainer, .removeContainer: true
-      default: false
-      }
-    } ?? false
+  /// Whether another group of this plan has steps: its outcome is not known to this one.
+  private func isActing(_ instance: InstanceName) -> Bool {
+    groups.contains { $0.subject == .instance(instance) && !$0.steps.isEmpty }
   }
 
   /// Its directory, also where a move that nobody could note has put it. `nil`: something could not be seen.
@@ -146,24 +177,5 @@ extension Planner {
       }
     }
     return found
-  }
-
-  /// Containers that we remember making, of instances that nothing wants and no removal covers.
-  mutating func planLeftovers(_ removals: Removals, sight: Sight) {
-    let covered = Set(groups.map(\.subject))
-    let kept = Set(instances.map(\.0)).union(memory.services.values)
-    for instance in memory.instances.keys.sorted()
-    where !kept.contains(instance) && !covered.contains(.instance(instance)) {
-      let steps = containers(of: instance, in: sight).map { container in
-        Step(
-          .removeContainer(instance, id: container.id), cause: .change,
-          deviations: [Deviation("container", expected: "absent", observed: container.name)])
-      }
-      guard !steps.isEmpty else { continue }
-      add(
-        StepGroup(
-          subject: .instance(instance),
-          steps: steps + [Step(.forgetInstance(instance), cause: .change)]))
-    }
   }
 }
