@@ -165,7 +165,7 @@ extension Action {
     case .ensureNetwork, .removeNetwork, .generateKey, .unsealKey, .backUpKey, .joinNetwork,
       .leaveNetwork, .pin, .repairKeys, .retireKey, .restoreKey,
       .writeFiles, .verifyConfiguration, .createContainer, .startContainer, .unpauseContainer,
-      .renameContainer, .restartContainer, .forgetInstance:
+      .renameContainer, .restartContainer, .forgetInstance, .forgetService:
       false
     }
   }

@@ -48,7 +48,8 @@ public struct Executor: Sendable {
     self.concurrency = max(1, concurrency)
   }
 
-  /// Host groups first, one after the other; then instance groups, a few at once; inside a group strictly in order.
+  /// Host groups first, one after the other; then instance groups, a few at once, each after those that it waits for;
+  /// inside a group strictly in order. If one that is waited for fails or is stopped, who waits is skipped.
   ///
   /// - Parameters:
   ///   - pass: its number in the journal.
@@ -81,18 +82,28 @@ public struct Executor: Sendable {
   ) async -> [(Int, GroupRun)] {
     // Not a tuple: Swift 6.3.1 miscompiles task groups of tuples with optimisation.
     await withTaskGroup(of: Finished.self) { tasks in
-      var waiting = groups.makeIterator()
+      var queue = GroupQueue(groups.map { GroupQueue.Entry(index: $0.0, group: $0.1) })
       var runs: [(Int, GroupRun)] = []
+      var running = 0
       func startNext() {
-        guard let (index, group) = waiting.next() else { return }
-        tasks.addTask {
-          Finished(index: index, run: await run(group, plan, pass, ledger, shouldStop))
+        while running < concurrency, let next = queue.next() {
+          running += 1
+          tasks.addTask {
+            let run = await run(next.group, plan, pass, ledger, shouldStop)
+            return Finished(index: next.index, run: run)
+          }
         }
       }
-      for _ in 0..<concurrency { startNext() }
+      startNext()
       for await finished in tasks {
+        running -= 1
         runs.append((finished.index, finished.run))
+        queue.note(finished.run.context.group.subject, isDone: finished.run.isDone)
         startNext()
+      }
+      // What they wait for has failed, or waits for them.
+      for left in queue.waiting {
+        runs.append((left.index, skipped(left.group, plan, pass, ledger, shouldStop)))
       }
       return runs
     }
@@ -107,10 +118,26 @@ public struct Executor: Sendable {
     _ group: StepGroup, _ plan: Plan, _ pass: Int64, _ ledger: Ledger,
     _ shouldStop: @escaping @Sendable () -> Bool
   ) async -> GroupRun {
-    var run = GroupRun(
-      world: world, ledger: ledger, clock: clock, shouldStop: shouldStop,
-      context: EventContext(host: host, revision: plan.revision, pass: pass, group: group))
+    var run = groupRun(group, plan, pass, ledger, shouldStop)
     await run.run()
     return run
+  }
+
+  private func skipped(
+    _ group: StepGroup, _ plan: Plan, _ pass: Int64, _ ledger: Ledger,
+    _ shouldStop: @escaping @Sendable () -> Bool
+  ) -> GroupRun {
+    var run = groupRun(group, plan, pass, ledger, shouldStop)
+    run.skipAll()
+    return run
+  }
+
+  private func groupRun(
+    _ group: StepGroup, _ plan: Plan, _ pass: Int64, _ ledger: Ledger,
+    _ shouldStop: @escaping @Sendable () -> Bool
+  ) -> GroupRun {
+    GroupRun(
+      world: world, ledger: ledger, clock: clock, shouldStop: shouldStop,
+      context: EventContext(host: host, revision: plan.revision, pass: pass, group: group))
   }
 }

@@ -53,6 +53,15 @@ struct GroupRun: Sendable {
     return nil
   }
 
+  /// Every main step was done.
+  var isDone: Bool {
+    journalError == nil && !wasStopped
+      && outcomes.allSatisfy { if case .succeeded = $0.result { true } else { false } }
+  }
+
+  /// Nothing is begun: what it waits for was not done.
+  mutating func skipAll() { skip(from: 0, .main) }
+
   private func steps(_ position: StepPosition) -> [Step] {
     position == .main ? context.group.steps : context.group.fallback
   }

@@ -97,6 +97,7 @@ extension Memory {
       if let service = outcome.step.service, services[service] == instance {
         services[service] = nil
       }
+    case .forgetService(let service): services[service] = nil
     case .createContainer(let specification):
       if case .created(let id) = effect { noteCreation(specification.instance, id) }
     case .removeContainer(let instance, let id): noteRemoval(instance, id)
@@ -208,9 +209,9 @@ extension Memory {
     for service in configuration.services { services[service.name] = configuration.instance }
     guard var instance = instances[configuration.instance] else { return }
     instance.services = configuration.services.map(\.name)
+    instance.configured = configuration.services
     instance.applied?.torrc = torrc
     instance.applied?.services = configuration.appliedServices
-    instance.configured = configuration.services
     instance.containers = configuration.containers.isEmpty ? nil : configuration.containers
     instances[configuration.instance] = instance
   }

@@ -31,6 +31,7 @@ extension Action {
     case .prove: "prove"
     case .adoptContainer: "adoptContainer"
     case .forgetInstance: "forgetInstance"
+    case .forgetService: "forgetService"
     }
   }
 }

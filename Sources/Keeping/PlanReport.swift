@@ -136,6 +136,7 @@ extension Action {
       "prove \(specification.name): user, capabilities, confinement, control port"
     case .adoptContainer(let specification, _, _, _): "take \(specification.name) over as it runs"
     case .forgetInstance(let instance): "forget instance \(instance) (its entry guards are kept)"
+    case .forgetService(let service): "forget service \(service), which has no key here"
     }
   }
 }

@@ -56,10 +56,10 @@ public struct InstanceMemory: Hashable, Sendable, Codable {
   public var level: String?
   /// The services that it carried when last proven.
   public var services: [ServiceName]
+  /// What its tor last read of each service: one whose removal or move waits is served on just so.
+  public var configured: [ConfiguredService]?
   /// Container of a target to the address that its tor last had for it.
   public var containers: [String: String]?
-  /// Its members as its tor last read them: one whose removal waits is still served so.
-  public var configured: [ConfiguredService]?
   /// Services whose key could not be opened or backed up.
   public var keyRetries: [ServiceName: Retry]?
 
@@ -67,8 +67,8 @@ public struct InstanceMemory: Hashable, Sendable, Codable {
     containerIDs: Set<String> = [], proven: ContainerSpecification? = nil,
     failedSpecification: String? = nil, applied: AppliedConfiguration? = nil, failures: Int = 0,
     retryAt: Timestamp? = nil, interruptions: [Timestamp] = [], level: String? = nil,
-    services: [ServiceName] = [], containers: [String: String]? = nil,
-    configured: [ConfiguredService]? = nil, keyRetries: [ServiceName: Retry]? = nil
+    services: [ServiceName] = [], configured: [ConfiguredService]? = nil,
+    containers: [String: String]? = nil, keyRetries: [ServiceName: Retry]? = nil
   ) {
     self.containerIDs = containerIDs
     self.proven = proven
@@ -79,8 +79,8 @@ public struct InstanceMemory: Hashable, Sendable, Codable {
     self.interruptions = interruptions
     self.level = level
     self.services = services
-    self.containers = containers
     self.configured = configured
+    self.containers = containers
     self.keyRetries = keyRetries
   }
 }

@@ -61,6 +61,8 @@ public enum Action: Hashable, Sendable, Codable {
   case adoptContainer(ContainerSpecification, InstanceConfiguration, network: String, id: String)
   /// Forgets an instance whose container is gone; `etc/` and `run/` go, `data/` (entry guards) stays.
   case forgetInstance(InstanceName)
+  /// Forgets a service that is defined no more and has no key here, of an instance that goes on; its pin stays.
+  case forgetService(ServiceName)
 }
 
 /// An action, why it is there, and what was expected and found.

@@ -23,6 +23,9 @@ public func audit(
     auditor.check(group.fallback)
   }
   auditor.checkRemovals(plan)
+  for message in AuditOfTwins(plan, observed: observed, memory: memory).messages {
+    auditor.find(1, message)
+  }
   return auditor.findings
 }
 
@@ -81,7 +84,8 @@ private struct Auditor {
         if network == ownNetwork(instance) {
           find(6, "\(name) would be taken out of its own network \(network)")
         }
-      case .forgetInstance(let instance): checkForget(instance, step.service)
+      case .forgetInstance(let instance): checkForget(step.service, of: instance)
+      case .forgetService(let service): checkForget(service, of: memory.services[service])
       case .buildImage, .ensureNetwork, .removeNetwork, .verifyConfiguration, .startContainer,
         .restartContainer:
         break
@@ -111,6 +115,9 @@ private struct Auditor {
     if let pin = observed.pins.value?[place.service] {
       find(1, "a new key for \(place.service), which is pinned to \(pin)")
     }
+    if let damage = observed.damagedPins[place.service] {
+      find(1, "a new key for \(place.service), whose pin cannot be read: \(damage)")
+    }
     if observed.pins.value == nil || observed.retired.value == nil {
       find(1, "a new key for \(place.service) although pins or retired keys were not seen")
     }
@@ -136,6 +143,9 @@ private struct Auditor {
     guard let pins = observed.pins.value, let retired = observed.retired.value else {
       find(1, "\(sealed) would be opened although pins or retired keys were not seen")
       return
+    }
+    if observed.damagedPins[place.service] != nil {
+      find(1, "\(sealed) would be opened for \(place.service), whose pin cannot be read")
     }
     if let wanted = service?.address ?? pins[place.service], wanted != address {
       find(1, "\(sealed) would be opened for \(place.service) without having to make \(wanted)")
@@ -213,7 +223,7 @@ private struct Auditor {
     checkPruning(place.service)
   }
 
-  private mutating func checkForget(_ instance: InstanceName, _ service: ServiceName?) {
+  private mutating func checkForget(_ service: ServiceName?, of instance: InstanceName?) {
     guard let service, memory.services[service] == instance,
       !desired.services.contains(where: { $0.name == service || $0.formerly == service })
     else { return }
@@ -249,13 +259,16 @@ private struct Auditor {
   }
 
   private mutating func checkConfiguration(_ configuration: InstanceConfiguration) {
+    if configuration.isSingleHop, configuration.services.count > 1 {
+      find(4, "\(configuration.instance) would serve others beside a single-hop service")
+    }
     let read = memory.instances[configuration.instance]?.configured ?? []
     for service in configuration.services {
+      if read.contains(service), mayBeKept(service.name, in: configuration.instance) {
+        checkKept(service)
+        continue
+      }
       guard let wanted = desired.services.first(where: { $0.name == service.name }) else {
-        // A removal that waits: served on, exactly as an accepted definition said when it was last read.
-        if memory.services[service.name] == configuration.instance, read.contains(service) {
-          continue
-        }
         find(3, "\(service.name) would be configured without a definition")
         continue
       }
@@ -273,6 +286,24 @@ private struct Auditor {
       {
         find(1, "\(service.name) would run under \(address), pinned is \(pin)")
       }
+    }
+  }
+
+  /// It has left the instance, or was removed from it, and is served on there as before until it can go.
+  private func mayBeKept(_ name: ServiceName, in instance: InstanceName) -> Bool {
+    guard let service = desired.services.first(where: { $0.name == name }) else {
+      return memory.services[name] == instance
+    }
+    return service.instance != instance
+  }
+
+  private mutating func checkKept(_ service: ConfiguredService) {
+    let wanted = desired.services.first { $0.name == service.name || $0.formerly == service.name }
+    if desired.stopped[service.name] != nil {
+      find(2, "\(service.name) would be served on although it must be stopped")
+    }
+    if service.access == .open, wanted?.access.asksForClients == true {
+      find(2, "\(service.name) would be served on open, and asks for clients now")
     }
   }
 

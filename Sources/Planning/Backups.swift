@@ -23,9 +23,7 @@ extension Planner {
     }
     let busy = Set(groups.filter { !$0.steps.isEmpty }.map(\.subject))
     for service in desired.services
-    where !busy.contains(.instance(service.instance)) && !service.isPaused
-      && !memory.paused.contains(service.name)
-    {
+    where !busy.contains(.instance(service.instance)) && !isPaused(service) {
       let place = KeyPlace(instance: service.instance, service: service.name)
       guard let address = observed.keys[place]?.value?.address,
         sight.pins[service.name] == address, service.address ?? address == address,
@@ -36,7 +34,8 @@ extension Planner {
       {
         wait(
           .backup, service: service.name, instance: service.instance,
-          "its key could not be backed up (`onionkeeper history` says why); it is tried again by itself")
+          "its key could not be backed up (`onionkeeper history` says why); it is tried again by itself"
+        )
         continue
       }
       add(StepGroup(subject: .instance(service.instance), steps: [backupStep(place, address)]))
@@ -57,7 +56,8 @@ extension Planner {
       service: place.service,
       deviations: [
         Deviation(
-          "backup of the key in \(place)", expected: "sealed to \(desired.backupRecipients.count)"
+          "backup of the key in \(place)",
+          expected: "sealed to \(desired.backupRecipients.count)"
             + " recipients", observed: "none for them")
       ])
   }

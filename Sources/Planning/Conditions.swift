@@ -47,9 +47,11 @@ private struct Judge {
   private static let stallsNobody: Set<Waiting.Kind> = [.pruneHeld, .backup]
 
   private var waits: [Waiting] {
-    plan.waiting.filter { !Self.stallsNobody.contains($0.kind) }.filter {
-      $0.service == service.name || $0.instance == service.instance
-        || ($0.service == nil && $0.instance == nil && !Self.ofOtherServices.contains($0.kind))
+    plan.waiting.filter { waiting in
+      if Self.stallsNobody.contains(waiting.kind) { return false }
+      guard waiting.service == nil else { return waiting.service == service.name }
+      return waiting.instance == service.instance
+        || waiting.instance == nil && !Self.ofOtherServices.contains(waiting.kind)
     }
   }
 
@@ -74,6 +76,9 @@ private struct Judge {
     case .present(let directory):
       guard let address = directory.address else {
         return Condition(.keyReady, .no, reason: "secret key missing or damaged")
+      }
+      if let damage = observed.damagedPins[service.name] {
+        return Condition(.keyReady, .unknown, reason: damage)
       }
       if let pin = observed.pins.value?[service.name], pin != address {
         return Condition(.keyReady, .no, reason: "the key there is not the pinned one")

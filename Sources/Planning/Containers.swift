@@ -75,20 +75,9 @@ extension Planner {
           + " (two tors with one key take turns being reachable)")
       return false
     }
-    for directory in socketDirectories(sheet.members) {
-      switch observed.socketDirectories[directory] ?? .unknown("it was not looked at") {
-      case .present(true): continue
-      case .present(false):
-        hold(
-          .targetMissing, sheet, &group,
-          "\(directory) is no plain directory (a link or a file): mend it")
-      case .absent:
-        hold(
-          .targetMissing, sheet, &group,
-          "\(directory) of a unix target is not there: start the backend")
-      case .unknown(let reason):
-        hold(.unknown, sheet, &group, "\(directory) of a unix target cannot be seen: \(reason)")
-      }
+    for directory in socketDirectories(sheet.configuration.services.flatMap(\.ports)) {
+      guard let trouble = socketTrouble(directory) else { continue }
+      hold(trouble.kind, sheet, &group, trouble.message)
       return false
     }
     if !sheet.isFallback, let retryAt = sheet.memory.retryAt, observed.now < retryAt {
@@ -133,7 +122,7 @@ extension Planner {
   private func starting(
     _ sheet: InstanceSheet, _ specification: ContainerSpecification, cause: Cause
   ) -> [Step] {
-    joins(sheet, cause: cause) + [
+    joiningNetworks(sheet, cause: cause) + [
       Step(
         .startContainer(sheet.instance, name: specification.name), cause: cause,
         service: sheet.service),

@@ -1,42 +1,108 @@
 import OnionModel
 
 extension Planner {
-  /// One tor process: its members' keys, its files, its container.
-  mutating func planInstance(
-    _ instance: InstanceName, members: [OnionService], removals: Removals, sight: Sight
+  /// Each instance after those that it takes a service from; where they wait for each other in a circle, the first one
+  /// lets go now and is joined in the next round.
+  mutating func planInstances(_ sight: Sight) {
+    for instance in vacated(sight).union(rosters.keys).sorted() {
+      planInstance(instance, from: [], sight)
+    }
+  }
+
+  private mutating func planInstance(
+    _ instance: InstanceName, from path: Set<InstanceName>, _ sight: Sight
   ) {
-    var keySteps: [Step] = []
-    var configured: [ConfiguredService] = []
-    var holds: [Waiting] = []
-    var targets: [String: String] = [:]
-    for member in members {
-      switch decideKey(member, removals: removals, sight: sight) {
-      case .held(let waiting): holds.append(waiting)
-      case .opening(let steps): keySteps += steps
-      case .ready(let address, let steps):
-        switch decideTargets(member) {
-        case .held(let waiting):
-          holds.append(waiting)
-          continue
-        case .resolved(let addresses): targets.merge(addresses) { $1 }
-        }
-        keySteps += steps
-        configured.append(
-          ConfiguredService(
-            name: member.name, address: address, ports: member.ports, access: member.access,
-            tor: member.tor))
+    guard !planned.contains(instance), !path.contains(instance) else { return }
+    guard let roster = rosters[instance] else {
+      planVacated(instance, sight)
+      planned.insert(instance)
+      return
+    }
+    let movers = roster.members.filter { $0.hold == nil && !$0.sources.isEmpty }
+    for source in Set(movers.flatMap(\.sources)).sorted() {
+      planInstance(source, from: path.union([instance]), sight)
+    }
+    let arriving = movers.filter { member in
+      member.sources.allSatisfy {
+        planned.contains($0) && hasLetGo($0, of: member.names, member.address, sight)
       }
     }
+    planRoster(roster, arriving: arriving, sight)
+    planSharedRemovals(instance, sight)
+    planned.insert(instance)
+  }
+
+  /// Who arrives waits for the groups that let go of it. What the instance needs besides does not: then they arrive in the
+  /// next round.
+  private mutating func planRoster(_ roster: Roster, arriving: [Member], _ sight: Sight) {
+    let subject = StepGroup.Subject.instance(roster.instance)
+    let acting = Set(groups.filter { !$0.steps.isEmpty }.map(\.subject))
+    let after = Set(arriving.flatMap(\.sources)).filter { acting.contains(.instance($0)) }
+    if !after.isEmpty {
+      var others = self
+      others.planMembers(roster, joining: [], sight)
+      if others.groups.contains(where: { $0.subject == subject && !$0.steps.isEmpty }) {
+        self = others
+        return
+      }
+    }
+    planMembers(roster, joining: Set(arriving.map(\.service.name)), sight)
+    if let index = groups.firstIndex(where: { $0.subject == subject && !$0.steps.isEmpty }) {
+      groups[index].after.formUnion(after)
+    }
+  }
+
+  /// One tor process: its members' keys, its files, its container.
+  private mutating func planMembers(
+    _ roster: Roster, joining: Set<ServiceName>, _ sight: Sight
+  ) {
+    let instance = roster.instance
     let ours = containers(of: instance, in: sight)
-    guard holds.isEmpty else {
-      waiting += holds
-      protect(instance, members: members, containers: ours)
+    var group = StepGroup(subject: .instance(instance), steps: [])
+    var configured: [ConfiguredService] = []
+    var frozen: ServiceName?
+    for member in roster.members {
+      var member = member
+      if !member.sources.isEmpty, !joining.contains(member.service.name) {
+        member.hold(
+          .moving,
+          "\(member.sources.sorted().map(\.text).joined(separator: ", ")) has still to let go of it"
+        )
+      }
+      group.steps += member.steps
+      if member.isOpening { continue }
+      guard let hold = member.hold else {
+        configured.append(member.configured)
+        continue
+      }
+      waiting.append(hold)
+      if isServedHere(member) { frozen = frozen ?? member.service.name }
+    }
+    let guests = guests(of: instance, roster)
+    if frozen == nil { frozen = guests.unkeepable }
+    if let frozen {
+      freeze(roster, because: frozen)
+      protect(instance, members: roster.services, containers: ours)
+      return
+    }
+    configured += guests.kept
+    guard !configured.isEmpty else {
+      // Nobody is left whom its tor could serve; of those that it may serve, each has another home or none.
+      if !guests.leaving.isEmpty { group.steps += removing(ours, instance, guests.leaving) }
+      add(group)
+      protect(instance, members: roster.services, containers: ours)
       return
     }
     let sheet = sheet(
-      instance, members: members, configured: configured, targets: targets, containers: ours,
-      engine: sight.engine)
-    var group = StepGroup(subject: .instance(instance), steps: keySteps)
+      roster, configured: configured, guests: guests.kept, containers: ours, engine: sight.engine)
+    planSheet(sheet, group, leaving: guests.leaving, sight)
+  }
+
+  private mutating func planSheet(
+    _ sheet: InstanceSheet, _ group: StepGroup, leaving: Set<ServiceName>, _ sight: Sight
+  ) {
+    var group = group
+    let instance = sheet.instance
     let waitingBefore = waiting.count
     if sheet.isFallback, let retryAt = sheet.memory.retryAt {
       wait(
@@ -44,37 +110,65 @@ extension Planner {
         "the new container failed its proof and the previous one is kept: next try in"
           + " \(Int(retryAt.since(observed.now).rounded(.up))) s")
     }
-    // Without a member whose key is known there is nothing yet to run a tor for.
-    if !configured.isEmpty { planContainer(sheet, into: &group, sight: sight) }
-    let isPaused = members.contains { $0.isPaused || memory.paused.contains($0.name) }
-    if isPaused {
+    planContainer(sheet, into: &group, sight: sight)
+    if let paused = sheet.members.first(where: isPaused) {
       waiting.removeSubrange(waitingBefore...)
       if !group.steps.isEmpty {
         wait(
-          .paused, service: members.first?.name, instance: instance,
-          "paused: \(group.steps.count) steps wait"
+          .paused, service: sheet.service, instance: instance,
+          "\(paused.name) is paused: \(group.steps.count) steps wait"
             + (group.steps.flatMap(\.deviations).first.map { " (\($0))" } ?? ""))
       }
-      protect(instance, members: members, containers: ours)
+      protect(instance, members: sheet.members, containers: sheet.containers)
       return
     }
+    noteWriting(sheet, &group, leaving: leaving)
     add(group)
     // Held for whatever reason: what promises 2 and 4 demand needs no leave of it.
-    if waiting.count > waitingBefore { protect(instance, members: members, containers: ours) }
+    if waiting.count > waitingBefore {
+      protect(instance, members: sheet.members, containers: sheet.containers)
+    }
+  }
+
+  /// An engine starts what does not run with the files that are there: they must not name anybody who leaves.
+  private mutating func noteWriting(
+    _ sheet: InstanceSheet, _ group: inout StepGroup, leaving: Set<ServiceName>
+  ) {
+    let isWriting = group.steps.contains {
+      if case .writeFiles = $0.action { true } else { false }
+    }
+    if !isWriting {
+      let rest = writing(sheet, cause: .change)
+      if !rest.isEmpty {
+        guard !leaving.isEmpty, sheet.containers.allSatisfy(\.isDormant) else { return }
+        group.steps += rest
+      }
+    }
+    written[sheet.instance] = sheet.configuration
+  }
+
+  /// Nothing is reloaded or restarted: a reload would end a tor whose key is gone, or end the service.
+  private mutating func freeze(_ roster: Roster, because name: ServiceName) {
+    guard roster.members.count > 1 || roster.member(name) == nil else { return }
+    wait(
+      .unknown, instance: roster.instance,
+      "instance \(roster.instance) is left as it is: its tor serves \(name), which is held")
   }
 
   /// What is wanted of the container; for as long as a new specification waits for its next try, the previous one,
   /// with the ports, members, access and clients that are desired now.
   private func sheet(
-    _ instance: InstanceName, members: [OnionService], configured: [ConfiguredService],
-    targets: [String: String], containers: [ContainerObservation], engine: EngineIdentity
+    _ roster: Roster, configured: [ConfiguredService], guests: [ConfiguredService],
+    containers: [ContainerObservation], engine: EngineIdentity
   ) -> InstanceSheet {
+    let instance = roster.instance
     let memory = memory.instances[instance] ?? InstanceMemory()
     var sheet = InstanceSheet(
-      instance: instance, members: members,
+      instance: instance, members: roster.services,
       configuration: InstanceConfiguration(
-        instance: instance, services: configured, network: desired.network, containers: targets),
-      specification: specification(of: instance, members: members, engine: engine),
+        instance: instance, services: configured, network: desired.network,
+        containers: addresses(of: configured, in: instance)),
+      specification: specification(of: roster, guests: guests, engine: engine),
       containers: containers, memory: memory)
     if memory.failedSpecification == sheet.specification.digest, let retryAt = memory.retryAt,
       observed.now < retryAt, let previous = fallback(for: sheet)
@@ -90,8 +184,6 @@ extension Planner {
   mutating func protect(
     _ instance: InstanceName, members: [OnionService], containers: [ContainerObservation]
   ) {
-    // Of all services, not only its members: one that moved away may still be served here as it was.
-    let wantsClients = Set(desired.services.filter { $0.access.asksForClients }.map(\.name))
     var steps: [Step] = []
     let ending = groups.first { $0.subject == .instance(instance) }?.steps.compactMap(\.removedID)
     for container in containers
@@ -100,9 +192,7 @@ extension Planner {
         container.proof.value?.breaches(
           user: observed.torOwner, label: label(of: instance)) ?? []
       if let applied = memory.instances[instance]?.applied, applied.containerID == container.id {
-        for name in wantsClients where applied.services[name]?.access == .open {
-          found.append(Deviation("access of \(name)", expected: "clients", observed: "public"))
-        }
+        found += exposures(applied)
       }
       if !found.isEmpty {
         steps.append(
@@ -112,6 +202,19 @@ extension Planner {
       }
     }
     add(StepGroup(subject: .instance(instance), steps: steps))
+  }
+
+  /// Of all services, not only its members: one that moved away or bears another name may still be served as it was.
+  private func exposures(_ applied: AppliedConfiguration) -> [Deviation] {
+    var found: [Deviation] = []
+    for (name, service) in applied.services.sorted(by: { $0.key < $1.key }) {
+      if desired.stopped[name] != nil {
+        found.append(Deviation("service \(name)", expected: "stopped", observed: "served"))
+      } else if service.access == .open, bearers[name]?.access.asksForClients == true {
+        found.append(Deviation("access of \(name)", expected: "clients", observed: "public"))
+      }
+    }
+    return found
   }
 
   /// The categories of an instance: remembered for life, or the first free pair of those that its name suggests.
@@ -150,9 +253,12 @@ extension Planner {
     return "s0:c\(min(first, second)),c\(max(first, second))"
   }
 
+  /// Of all members, those that are left out for now too, so that they join by a reload; but for a directory that cannot
+  /// be mounted, since it is not there.
   func specification(
-    of instance: InstanceName, members: [OnionService], engine: EngineIdentity
+    of roster: Roster, guests: [ConfiguredService], engine: EngineIdentity
   ) -> ContainerSpecification {
+    let instance = roster.instance
     let layout = desired.layout
     let folder = layout.instanceFolder(instance)
     var mounts = [
@@ -163,12 +269,17 @@ extension Planner {
         isReadOnly: false),
       Mount(source: "\(folder)/run", destination: TorLayout.run, isReadOnly: false),
     ]
-    for directory in socketDirectories(members) {
+    for directory in socketDirectories(mountedPorts(roster) + guests.flatMap(\.ports)) {
       mounts.append(
         Mount(
           source: directory, destination: TorLayout.target(directory: directory), isReadOnly: true))
     }
-    let limits = members.map(\.limits).reduce(members.first?.limits ?? .standard) { left, right in
+    var asked = roster.services.map(\.limits)
+    // What a guest asked for is not remembered; what it has is enough.
+    if !guests.isEmpty, let proven = memory.instances[instance]?.proven {
+      asked.append(proven.limits)
+    }
+    let limits = asked.reduce(asked.first ?? .standard) { left, right in
       ContainerLimits(
         memory: max(left.memory, right.memory), milliCPUs: max(left.milliCPUs, right.milliCPUs),
         pids: max(left.pids, right.pids))
@@ -180,8 +291,14 @@ extension Planner {
       label: label(of: instance))
   }
 
-  func socketDirectories(_ members: [OnionService]) -> [String] {
-    Set(members.flatMap(\.ports).compactMap { $0.target.socket?.directory }).sorted()
+  private func mountedPorts(_ roster: Roster) -> [OnionPort] {
+    roster.members.flatMap { member in
+      member.hold == nil
+        ? member.service.ports
+        : member.service.ports.filter {
+          $0.target.socket.map { socketTrouble($0.directory) == nil } ?? false
+        }
+    }
   }
 }
 
@@ -198,14 +315,4 @@ struct InstanceSheet {
 
   /// The service that events and steps name, if there is only one.
   var service: ServiceName? { members.count == 1 ? members.first?.name : nil }
-}
-
-extension Step {
-  /// The container that it ends.
-  fileprivate var removedID: String? {
-    switch action {
-    case .removeContainer(_, let id), .takeDown(_, let id): id
-    default: nil
-    }
-  }
 }

@@ -15,6 +15,13 @@ extension Planner {
   /// Decides from the directory, the pin, the definition's address and the retired keys.
   func decideKey(_ service: OnionService, removals: Removals, sight: Sight) -> KeyDecision {
     let place = KeyPlace(instance: service.instance, service: service.name)
+    for name in [service.name] + (service.formerly.map { [$0] } ?? []) {
+      guard let damage = observed.damagedPins[name] else { continue }
+      return held(
+        .unknown, service,
+        "what \(name) is pinned to cannot be read: \(damage); nothing is started or re-keyed meanwhile"
+      )
+    }
     switch observed.keys[place] ?? .unknown("it was not looked at") {
     case .unknown(let reason):
       return held(.unknown, service, "key directory \(place) cannot be read: \(reason)")
@@ -25,6 +32,13 @@ extension Planner {
     }
   }
 
+  /// What it is pinned to; where its pin is gone, the address under which its tor last ran.
+  private func pinned(_ service: ServiceName, _ sight: Sight) -> OnionAddress? {
+    if let pin = sight.pins[service] { return pin }
+    guard let instance = memory.services[service] else { return nil }
+    return memory.instances[instance]?.applied?.services[service]?.address
+  }
+
   func held(_ kind: Waiting.Kind, _ service: OnionService, _ message: String) -> KeyDecision {
     .held(Waiting(kind, service: service.name, instance: service.instance, message: message))
   }
@@ -32,7 +46,7 @@ extension Planner {
   private func decideThere(
     _ service: OnionService, _ place: KeyPlace, _ directory: KeyDirectory, _ sight: Sight
   ) -> KeyDecision {
-    let pin = sight.pins[service.name]
+    let pin = pinned(service.name, sight)
     let address: OnionAddress
     switch directory.secret {
     case .whole(let found): address = found
@@ -71,24 +85,31 @@ extension Planner {
         "\(other) holds the same key (\(address)): two tors with one key take turns"
           + " being reachable; remove one")
     }
-    var steps = departures(service, sight)
-    if pin != address {
+    var steps: [Step] = []
+    if sight.pins[service.name] != address {
       steps.append(
         Step(
           .pin(service.name, address, at: place), cause: .change, service: service.name,
           deviations: [
-            Deviation("pin", expected: address.text, observed: pin?.text ?? "none")
+            Deviation(
+              "pin", expected: address.text, observed: sight.pins[service.name]?.text ?? "none")
           ]))
     }
     steps += repairs(service, place, directory, address)
     return .ready(address, steps: steps)
   }
 
+  /// - Parameter isLabelled: not so where it comes from another instance or from `retired/`: its new tor could not read it.
   private func repairs(
-    _ service: OnionService, _ place: KeyPlace, _ directory: KeyDirectory, _ address: OnionAddress
+    _ service: OnionService, _ place: KeyPlace, _ directory: KeyDirectory, _ address: OnionAddress,
+    isLabelled: Bool = true
   ) -> [Step] {
     let wanted = KeyFiles.clientFiles(access: service.access, address: address)
     var deviations = directory.flaws
+    if !isLabelled, let label = label(of: service.instance) {
+      deviations.append(
+        Deviation("\(place) label", expected: "\(label.type):\(label.level)", observed: "another"))
+    }
     for name in Set(wanted.keys).union(directory.clientFiles.keys).sorted()
     where wanted[name] != directory.clientFiles[name] {
       deviations.append(
@@ -131,7 +152,7 @@ extension Planner {
   private func decideAbsent(
     _ service: OnionService, _ place: KeyPlace, removals: Removals, sight: Sight
   ) -> KeyDecision {
-    let pin = sight.pins[service.name]
+    let pin = pinned(service.name, sight)
     if let wanted = service.address ?? pin {
       return decideWanted(wanted, pin: pin, service, place, sight)
     }
@@ -197,14 +218,16 @@ extension Planner {
     if fitting.count == 1, let key = fitting.first {
       return .ready(
         wanted,
-        steps: departures(service, sight) + [
+        steps: [
           Step(
             .restoreKey(id: key.id, to: place, wanted), cause: .change, service: service.name,
             deviations: [
               Deviation(
                 "key of \(wanted)", expected: "in \(place)", observed: "retired as \(key.id)")
             ])
-        ] + repairs(service, place, KeyDirectory(secret: .whole(wanted)), wanted))
+        ]
+          + repairs(
+            service, place, KeyDirectory(secret: .whole(wanted)), wanted, isLabelled: false))
     }
     if fitting.count > 1 {
       return held(
@@ -213,8 +236,7 @@ extension Planner {
           + " move the one that is meant to \(place)")
     }
     if case .sealed(let file) = service.key {
-      return decideSealed(
-        file, making: wanted, after: departures(service, sight), service, place, sight)
+      return decideSealed(file, making: wanted, service, place, sight)
     }
     return held(
       pin == nil ? .keyMissing : .keyLost, service,
@@ -222,41 +244,6 @@ extension Planner {
         ? "the key of \(wanted) is not on this host: copy its hs_ed25519_secret_key to \(place)"
         : "key directory \(place) of \(wanted) is gone: put it back; nothing is started or re-keyed meanwhile"
     )
-  }
-
-  /// Containers of the instance that carried the service before: one may still serve its key, from memory.
-  private func departures(_ service: OnionService, _ sight: Sight) -> [Step] {
-    guard let old = memory.services[service.name], old != service.instance else { return [] }
-    return containers(of: old, in: sight).map { container in
-      Step(
-        .removeContainer(old, id: container.id), cause: .change, service: service.name,
-        deviations: [
-          Deviation(
-            "service \(service.name)", expected: "in \(service.instance)", observed: "in \(old)")
-        ],
-        interrupts: container.state == .running)
-    }
-  }
-
-  /// What ends the former name's container, which may serve the key from memory though its directory is gone.
-  private func successions(
-    of old: KeyPlace, _ service: OnionService, _ sight: Sight
-  ) -> [Step] {
-    guard memory.services[old.service] == old.instance, old.instance != service.instance,
-      !desired.services.contains(where: { $0.instance == old.instance })
-    else { return [] }
-    let deviation = Deviation(
-      "service \(old.service)", expected: "renamed to \(service.name)", observed: "here")
-    let ends = containers(of: old.instance, in: sight).map { container in
-      Step(
-        .removeContainer(old.instance, id: container.id), cause: .change, service: service.name,
-        deviations: [deviation], interrupts: container.state == .running)
-    }
-    return ends + [
-      Step(
-        .forgetInstance(old.instance), cause: .change, service: old.service,
-        deviations: [deviation])
-    ]
   }
 
   /// Where this service's key may lie under an older instance or name.
@@ -292,9 +279,7 @@ extension Planner {
     case .absent?, nil:
       let asides = sight.retired.filter { $0.service == old }
       if asides.isEmpty, case .sealed(let file) = service.key {
-        return decideSealed(
-          file, making: sight.pins[old], after: successions(of: oldPlace, service, sight), service,
-          place, sight)
+        return decideSealed(file, making: sight.pins[old], service, place, sight)
       }
       if asides.count == 1, let key = asides.first, sight.pins[old] ?? key.address == key.address {
         return .ready(
@@ -307,7 +292,10 @@ extension Planner {
                 Deviation(
                   "key of \(old)", expected: "in \(place)", observed: "retired as \(key.id)")
               ])
-          ] + repairs(service, place, KeyDirectory(secret: .whole(key.address)), key.address))
+          ]
+            + repairs(
+              service, place, KeyDirectory(secret: .whole(key.address)), key.address,
+              isLabelled: false))
       }
       return held(
         asides.isEmpty ? .keyMissing : .keyAmbiguous, service,
@@ -318,7 +306,7 @@ extension Planner {
     }
   }
 
-  /// Leave, move, join; never two tors with one key: whatever runs on the old place goes first.
+  /// Leave, move, join; never two tors with one key: the old instance's own group makes its tor let go first.
   private func move(
     from old: KeyPlace, _ address: OnionAddress, _ service: OnionService, _ place: KeyPlace,
     _ sight: Sight
@@ -329,27 +317,15 @@ extension Planner {
         "the key of \(address) still belongs to \(old), which is defined too")
     }
     let deviation = Deviation("key of \(address)", expected: "in \(place)", observed: "in \(old)")
-    // Within one instance the same tor goes on, and learns the new place by a reload.
-    let leaving = old.instance == place.instance ? [] : containers(of: old.instance, in: sight)
-    var steps = leaving.map { container in
-      Step(
-        .removeContainer(old.instance, id: container.id), cause: .change, service: service.name,
-        deviations: [deviation], interrupts: container.state == .running)
-    }
-    steps.append(
-      Step(
-        .moveKey(from: old, to: place, address), cause: .change, service: service.name,
-        deviations: [deviation]))
-    let isNeeded = desired.services.contains { $0.instance == old.instance }
-    if memory.instances[old.instance] != nil, !isNeeded {
-      steps.append(Step(.forgetInstance(old.instance), cause: .change, service: service.name))
-    }
+    let moving = Step(
+      .moveKey(from: old, to: place, address), cause: .change, service: service.name,
+      deviations: [deviation])
     return .ready(
       address,
-      steps: steps
+      steps: [moving]
         + repairs(
           service, place, observed.keys[old]?.value ?? KeyDirectory(secret: .whole(address)),
-          address))
+          address, isLabelled: old.instance == place.instance))
   }
 
   func approves(_ kind: Approval.Kind) -> Bool {

@@ -15,11 +15,26 @@ struct Planner {
   let memory: Memory
   var groups: [StepGroup] = []
   var waiting: [Waiting] = []
+  var tors = Tors()
+  var rosters: [InstanceName: Roster] = [:]
+  /// Removed services that may go now.
+  var departures: [ServiceName: Departure] = [:]
+  /// Instances that this plan has decided about.
+  var planned: Set<InstanceName> = []
+  /// What an instance's files say, at the latest when its group is done.
+  var written: [InstanceName: InstanceConfiguration] = [:]
+
+  /// Who bears a name, or bore it before, if nobody else bears it.
+  let bearers: [ServiceName: OnionService]
 
   init(desired: Desired, observed: Observed, memory: Memory) {
     self.desired = desired
     self.observed = observed
     self.memory = memory
+    var bearers: [ServiceName: OnionService] = [:]
+    for service in desired.services { if let old = service.formerly { bearers[old] = service } }
+    for service in desired.services { bearers[service.name] = service }
+    self.bearers = bearers
   }
 
   mutating func run() -> Plan {
@@ -30,14 +45,13 @@ struct Planner {
     }
     let removals = decideRemovals(sight)
     planHost(sight)
-    for (instance, members) in instances {
-      planInstance(
-        instance, members: members + staying(in: instance, removals), removals: removals,
-        sight: sight)
+    tors = observeTors(sight)
+    departures = decideDepartures(removals, sight)
+    rosters = decideRosters(removals, sight)
+    for (name, reason) in desired.stopped.sorted(by: { $0.key < $1.key }) {
+      wait(.stopped, service: name, instance: memory.services[name] ?? InstanceName(name), reason)
     }
-    planStopped(sight)
-    planRemovals(removals, sight: sight)
-    planLeftovers(removals, sight: sight)
+    planInstances(sight)
     protectOthers(sight)
     planBackups(sight)
     groups.removeAll { $0.steps.isEmpty }
@@ -59,6 +73,8 @@ struct Planner {
     var containers: [ContainerObservation]
     var pins: [ServiceName: OnionAddress]
     var retired: [RetiredKey]
+    /// Containers of ours by the instance that they carry: our agent's label, and an id that we remember or a name of ours.
+    var ours: [InstanceName: [ContainerObservation]]
   }
 
   private mutating func clearSight() -> Sight? {
@@ -101,7 +117,9 @@ struct Planner {
       wait(.unknown, "pins and retired keys cannot be read: \(reason)")
       return nil
     }
-    return Sight(engine: engine, containers: containers, pins: pins, retired: retired)
+    return Sight(
+      engine: engine, containers: containers, pins: pins, retired: retired,
+      ours: ours(containers))
   }
 
   /// One group an instance: what several reasons ask of it is done in one order, and one failure stops all of it.
@@ -112,6 +130,7 @@ struct Planner {
     }
     groups[index].steps += group.steps
     groups[index].fallback += group.fallback
+    groups[index].after.formUnion(group.after)
   }
 
   mutating func wait(
@@ -166,37 +185,28 @@ struct Planner {
     }
   }
 
-  /// Containers of ours that carry an instance: our agent's label, and an id that we remember or a defined name.
-  func containers(of instance: InstanceName, in sight: Sight) -> [ContainerObservation] {
-    let known = memory.instances[instance]?.containerIDs ?? []
-    return sight.containers.filter { container in
-      guard container.agent == memory.agent else { return false }
-      return known.contains(container.id) || container.instance == instance
+  private func ours(_ containers: [ContainerObservation]) -> [InstanceName: [ContainerObservation]]
+  {
+    var remembered: [String: Set<InstanceName>] = [:]
+    for (instance, memory) in memory.instances {
+      for id in memory.containerIDs { remembered[id, default: []].insert(instance) }
     }
+    var ours: [InstanceName: [ContainerObservation]] = [:]
+    for container in containers where container.agent == memory.agent {
+      var carried = remembered[container.id] ?? []
+      if let instance = container.instance { carried.insert(instance) }
+      for instance in carried { ours[instance, default: []].append(container) }
+    }
+    return ours
+  }
+
+  func containers(of instance: InstanceName, in sight: Sight) -> [ContainerObservation] {
+    sight.ours[instance] ?? []
   }
 
   /// Somebody else's container under our name.
   func stranger(named name: String, in sight: Sight) -> ContainerObservation? {
     sight.containers.first { $0.name == name && $0.agent != memory.agent }
-  }
-
-  /// Services whose last good definition might be more open than the rejected one: taken down, until it is mended.
-  private mutating func planStopped(_ sight: Sight) {
-    for (name, reason) in desired.stopped.sorted(by: { $0.key < $1.key }) {
-      let instance = memory.services[name] ?? InstanceName(name)
-      wait(.stopped, service: name, instance: instance, reason)
-      // In a shared instance it is left out of the configuration, and the others go on.
-      if instances.contains(where: { $0.0 == instance }) { continue }
-      let steps = containers(of: instance, in: sight).map { container in
-        Step(
-          .removeContainer(instance, id: container.id), cause: .change, service: name,
-          deviations: [
-            Deviation("service", expected: "stopped: \(reason)", observed: "\(container.state)")
-          ],
-          interrupts: container.state == .running)
-      }
-      add(StepGroup(subject: .instance(instance), steps: steps))
-    }
   }
 
   /// What promises 2 and 4 demand, also where nothing else is decided about an instance: its definition is unsettled,

@@ -13,10 +13,15 @@ struct Removals {
   /// Their last definitions said `prune: hold`, and nobody has approved it.
   var pruneHeld: Set<ServiceName> = []
 
-  /// Whether its removal waits for a person.
-  func waits(_ service: ServiceName) -> Bool { areHeld || pruneHeld.contains(service) }
-
   func isProbablyRenamed(_ service: ServiceName) -> Bool { newServices.contains(service) }
+}
+
+/// A removed service that may go.
+struct Departure {
+  /// The instance that carries it.
+  var instance: InstanceName
+  /// Its key directories.
+  var places: [KeyPlace]
 }
 
 extension Planner {
@@ -78,28 +83,17 @@ extension Planner {
       wait(
         .pruneHeld, service: name, instance: instance,
         "\(name) is no longer defined, and its definition said `prune: hold`, so it runs on:"
-          + " `onionkeeper approve \(desired.revision?.text ?? "REVISION") --removals` puts it away")
+          + " `onionkeeper approve \(desired.revision?.text ?? "REVISION") --removals` puts it away"
+      )
     }
   }
 
-  /// Members of a shared tor whose removal waits, as that tor last read them: what its other members need must not
-  /// end them.
-  func staying(in instance: InstanceName, _ removals: Removals) -> [OnionService] {
-    let configured = memory.instances[instance]?.configured ?? []
-    return removals.services.filter { $0.instance == instance && removals.waits($0.name) }
-      .compactMap { removal in configured.first { $0.name == removal.name } }
-      .filter { $0.address != nil }
-      .map { read in
-        OnionService(
-          name: read.name, instance: instance, address: read.address, key: .existing,
-          access: read.access, ports: read.ports, tor: read.tor,
-          // The limits of its container are those of the members that are defined.
-          limits: ContainerLimits(memory: 0, milliCPUs: 0, pids: 0), prune: .hold)
-      }
-  }
-
-  mutating func planRemovals(_ removals: Removals, sight: Sight) {
-    guard !removals.areHeld else { return }
+  /// Those that may go now, and where their keys lie.
+  mutating func decideDepartures(
+    _ removals: Removals, _ sight: Sight
+  ) -> [ServiceName: Departure] {
+    guard !removals.areHeld else { return [:] }
+    var departures: [ServiceName: Departure] = [:]
     for (name, instance) in removals.services where !removals.pruneHeld.contains(name) {
       if memory.paused.contains(name) {
         wait(
@@ -107,56 +101,57 @@ extension Planner {
           "its definition is gone, but it is paused by hand")
         continue
       }
-      planRemoval(name, instance, sight)
+      guard let places = places(of: name, instance, sight) else { continue }
+      departures[name] = Departure(instance: instance, places: places)
     }
+    return departures
   }
 
-  private mutating func planRemoval(
-    _ name: ServiceName, _ instance: InstanceName, _ sight: Sight
-  ) {
-    let deviation = Deviation("service \(name)", expected: "not on this host", observed: "here")
-    let sharesInstance = instances.contains { $0.0 == instance }
-    if sharesInstance, !leaves(name, instance) {
-      wait(
-        .unknown, service: name, instance: instance,
-        "its tor still serves it and cannot be told otherwise yet, so its key is not put away")
-      return
-    }
-    var steps: [Step] = []
-    if !sharesInstance {
-      steps += containers(of: instance, in: sight).map { container in
+  /// The keys of those that leave an instance which goes on: after its tor has been told.
+  mutating func planSharedRemovals(_ instance: InstanceName, _ sight: Sight) {
+    let leaving = departures.filter { $0.value.instance == instance }
+    _ = planRetirements(Set(leaving.keys), instance, isForgotten: false, sight)
+  }
+
+  /// - Parameter isForgotten: a later step of the group forgets the instance and its only service.
+  /// - Returns: whether none of them has to wait.
+  mutating func planRetirements(
+    _ names: Set<ServiceName>, _ instance: InstanceName, isForgotten: Bool, _ sight: Sight
+  ) -> Bool {
+    var areAllGoing = true
+    for name in names.sorted() {
+      guard let departure = departures[name] else { continue }
+      let servers = (tors.byName[name] ?? []).union(departure.places.map(\.instance))
+      guard
+        servers.allSatisfy({
+          hasLetGo($0, of: [name], nil, sight) && ($0 == instance || !isActing($0))
+        })
+      else {
+        wait(
+          .unknown, service: name, instance: instance,
+          "its tor still serves it and cannot be told otherwise yet, so its key is not put away")
+        areAllGoing = false
+        continue
+      }
+      let deviation = Deviation("service \(name)", expected: "not on this host", observed: "here")
+      var steps = departure.places.map { place in
         Step(
-          .removeContainer(instance, id: container.id), cause: .change, service: name,
-          deviations: [deviation], interrupts: container.state == .running)
+          .retireKey(place, observed.keys[place]?.value?.address), cause: .change, service: name,
+          deviations: [deviation])
       }
-    }
-    guard let places = places(of: name, instance, sight) else { return }
-    steps += places.map { place in
-      Step(
-        .retireKey(place, observed.keys[place]?.value?.address), cause: .change, service: name,
-        deviations: [deviation])
-    }
-    if !sharesInstance {
-      steps.append(
-        Step(.forgetInstance(instance), cause: .change, service: name, deviations: [deviation]))
-      // Last: a stranger in it may keep it here, and that must not keep the service in our memory.
-      let network = networkName(instance, engine: sight.engine)
-      if sight.engine.kind == .podman, observed.networks[network]?.value?.isOurs == true {
-        steps.append(Step(.removeNetwork(name: network), cause: .change, service: name))
+      if steps.isEmpty, !(isForgotten && names.count == 1) {
+        steps = [
+          Step(.forgetService(name), cause: .change, service: name, deviations: [deviation])
+        ]
       }
+      add(StepGroup(subject: .instance(instance), steps: steps))
     }
-    add(StepGroup(subject: .instance(instance), steps: steps))
+    return areAllGoing
   }
 
-  /// Whether a shared tor does not serve it (any more): it never read of it, or this plan tells it.
-  private func leaves(_ name: ServiceName, _ instance: InstanceName) -> Bool {
-    if memory.instances[instance]?.applied?.services[name] == nil { return true }
-    return groups.first { $0.subject == .instance(instance) }?.steps.contains {
-      switch $0.action {
-      case .reload, .restartContainer, .createContainer, .removeContainer: true
-      default: false
-      }
-    } ?? false
+  /// Whether another group of this plan has steps: its outcome is not known to this one.
+  private func isActing(_ instance: InstanceName) -> Bool {
+    groups.contains { $0.subject == .instance(instance) && !$0.steps.isEmpty }
   }
 
   /// Its directory, also where a move that nobody could note has put it. `nil`: something could not be seen.
@@ -182,24 +177,5 @@ extension Planner {
       }
     }
     return found
-  }
-
-  /// Containers that we remember making, of instances that nothing wants and no removal covers.
-  mutating func planLeftovers(_ removals: Removals, sight: Sight) {
-    let covered = Set(groups.map(\.subject))
-    let kept = Set(instances.map(\.0)).union(memory.services.values)
-    for instance in memory.instances.keys.sorted()
-    where !kept.contains(instance) && !covered.contains(.instance(instance)) {
-      let steps = containers(of: instance, in: sight).map { container in
-        Step(
-          .removeContainer(instance, id: container.id), cause: .change,
-          deviations: [Deviation("container", expected: "absent", observed: container.name)])
-      }
-      guard !steps.isEmpty else { continue }
-      add(
-        StepGroup(
-          subject: .instance(instance),
-          steps: steps + [Step(.forgetInstance(instance), cause: .change)]))
-    }
   }
 }

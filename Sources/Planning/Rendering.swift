@@ -38,7 +38,9 @@ public func rendering(
     let members = planner.instances.first(where: { $0.0 == wanted.instance })?.1,
     members.contains(where: { $0.name == service })
   else { return nil }
-  let specification = planner.specification(of: wanted.instance, members: members, engine: engine)
+  let roster = Roster(
+    instance: wanted.instance, members: members.map { Member(service: $0) })
+  let specification = planner.specification(of: roster, guests: [], engine: engine)
   let remembered = memory.instances[wanted.instance]
   var containers = remembered?.containers ?? [:]
   for name in members.flatMap(\.ports).compactMap(\.target.containerName) {

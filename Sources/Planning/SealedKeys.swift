@@ -8,12 +8,10 @@ extension Planner {
   /// under another address: a pin is on the disk before a container is made, and no removal takes it away. Where one
   /// is known, the file must make that address, so what comes back is the pinned key and nothing else (promise 1).
   ///
-  /// - Parameters:
-  ///   - address: what it must make, if that is known.
-  ///   - departures: what must end before the key is there again.
+  /// - Parameter address: what it must make, if that is known.
   func decideSealed(
-    _ file: String, making address: OnionAddress?, after departures: [Step] = [],
-    _ service: OnionService, _ place: KeyPlace, _ sight: Sight
+    _ file: String, making address: OnionAddress?, _ service: OnionService, _ place: KeyPlace,
+    _ sight: Sight
   ) -> KeyDecision {
     let kind: Waiting.Kind = sight.pins[service.name] == nil ? .keyMissing : .keyLost
     let whose = address.map { "the key of \($0)" } ?? "its key"
@@ -26,7 +24,8 @@ extension Planner {
     guard let identity = desired.ageIdentity else {
       return held(
         kind, service,
-        "\(whose) is sealed in \(file), and nothing opens it here: set `ageIdentity` in the host file")
+        "\(whose) is sealed in \(file), and nothing opens it here: set `ageIdentity` in the host file"
+      )
     }
     if let retry = memory.instances[service.instance]?.keyRetries?[service.name],
       observed.now < retry.at
@@ -45,7 +44,7 @@ extension Planner {
       deviations: [
         Deviation(whose, expected: "in \(place)", observed: "none there, sealed in \(file)")
       ])
-    let steps = departures + [opening] + backup(of: place, address)
+    let steps = [opening] + backup(of: place, address)
     guard let address else { return .opening(steps: steps) }
     return .ready(address, steps: steps)
   }

@@ -8,13 +8,6 @@ enum ResolvedTarget: Hashable {
   case nowhere(why: String, isUnknown: Bool)
 }
 
-/// Whether a service's targets can be written into a torrc.
-enum TargetDecision {
-  /// Container to address.
-  case resolved([String: String])
-  case held(Waiting)
-}
-
 extension Observed {
   /// What this look, or else the memory of the instance, says of a target's container.
   func resolve(_ container: String, for memory: InstanceMemory?) -> ResolvedTarget {
@@ -46,23 +39,38 @@ extension TargetContainer {
   }
 }
 
+extension ConfiguredService {
+  /// Containers that its targets name.
+  var targetContainers: Set<String> { Set(ports.compactMap(\.target.containerName)) }
+}
+
 extension Planner {
-  /// The addresses of a service's container targets. A name that was never resolved holds the service: tor would not
-  /// start on it. One that was keeps its address: tor dials in vain, which it survives.
-  func decideTargets(_ service: OnionService) -> TargetDecision {
-    var addresses: [String: String] = [:]
+  /// Why a service's targets cannot be written into a torrc: a name that was never resolved, on which tor would not
+  /// start. One that was keeps its address: tor dials in vain, which it survives.
+  func containerTrouble(_ service: OnionService) -> (kind: Waiting.Kind, message: String)? {
     for name in service.ports.compactMap(\.target.containerName) {
-      switch observed.resolve(name, for: memory.instances[service.instance]) {
-      case .there(let target): addresses[name] = target.address
-      case .lastKnown(let address, _): addresses[name] = address
-      case .nowhere(let why, let isUnknown):
-        return .held(
-          Waiting(
-            isUnknown ? .unknown : .targetMissing, service: service.name,
-            instance: service.instance, message: why))
+      if case .nowhere(let why, let isUnknown) = observed.resolve(
+        name, for: memory.instances[service.instance])
+      {
+        return (isUnknown ? .unknown : .targetMissing, why)
       }
     }
-    return .resolved(addresses)
+    return nil
+  }
+
+  /// The addresses of containers that targets name, as far as they are known.
+  func addresses(
+    of services: [ConfiguredService], in instance: InstanceName
+  ) -> [String: String] {
+    var addresses: [String: String] = [:]
+    for name in services.flatMap(\.targetContainers) {
+      switch observed.resolve(name, for: memory.instances[instance]) {
+      case .there(let target): addresses[name] = target.address
+      case .lastKnown(let address, _): addresses[name] = address
+      case .nowhere: continue
+      }
+    }
+    return addresses
   }
 
   /// Targets whose containers moved, where nothing else of the configuration did: drift, and no change.
@@ -83,12 +91,12 @@ extension Planner {
   }
 
   /// Joins of a container that is about to be made.
-  func joins(_ sheet: InstanceSheet, cause: Cause) -> [Step] {
+  func joiningNetworks(_ sheet: InstanceSheet, cause: Cause) -> [Step] {
     targetNetworks(sheet).sorted().map { join($0, sheet, cause: cause) }
   }
 
   /// Joins that a container of ours lacks.
-  func joins(of facts: ContainerFacts, _ sheet: InstanceSheet, cause: Cause) -> [Step] {
+  func joiningNetworks(of facts: ContainerFacts, _ sheet: InstanceSheet, cause: Cause) -> [Step] {
     targetNetworks(sheet).subtracting(facts.networks).sorted().map {
       join($0, sheet, cause: cause)
     }
@@ -96,9 +104,10 @@ extension Planner {
 
   /// What takes a container of ours out of networks that nothing needs: a target's of before, or one that somebody
   /// joined it to. Leaving ends that way out as surely as a new container would, and interrupts no visitor.
-  func leaves(of facts: ContainerFacts, _ sheet: InstanceSheet, cause: Cause) -> [Step] {
+  func leavingNetworks(of facts: ContainerFacts, _ sheet: InstanceSheet, cause: Cause) -> [Step] {
     // Which of them an unresolved target is in is not known, and it may be back in a moment.
-    let isCertain = sheet.members.flatMap(\.ports).compactMap(\.target.containerName).allSatisfy {
+    let isCertain = (sheet.members.flatMap(\.ports) + sheet.configuration.services.flatMap(\.ports))
+      .compactMap(\.target.containerName).allSatisfy {
       if case .there = observed.resolve($0, for: nil) { true } else { false }
     }
     guard isCertain else { return [] }
@@ -114,7 +123,7 @@ extension Planner {
   /// The networks of the targets' containers, which are not our own: engines keep bridges apart.
   private func targetNetworks(_ sheet: InstanceSheet) -> Set<String> {
     var networks: Set<String> = []
-    for name in sheet.configuration.services.flatMap(\.ports).compactMap(\.target.containerName) {
+    for name in sheet.configuration.services.flatMap(\.targetContainers) {
       if case .there(let target) = observed.resolve(name, for: sheet.memory) {
         networks.insert(target.network)
       }

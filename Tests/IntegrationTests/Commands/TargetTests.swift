@@ -49,6 +49,16 @@ import Testing
         try await eventually("tor has the new address", within: 30) {
           try host.torrc("blog").contains("HiddenServicePort 80 \(second):8080")
         }
+
+        // Somebody joins our tor to a network that no target needs: it leaves, and goes on running.
+        let extra = try await Backend.start("other", in: "extra", of: host, image: image)
+        try await extra.join("onionkeeper-blog")
+        try await agent.hangUp()
+        try await eventually("the tor leaves a network that nothing needs", within: 30) {
+          try await host.container("blog").settings.networks["extra"] == nil
+        }
+        try await extra.remove()
+
         try await web.remove()
         try await eventually("the agent says that it is gone", within: 30) {
           try await host.onionkeeper("status blog").output.contains(

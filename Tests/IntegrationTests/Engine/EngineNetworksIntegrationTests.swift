@@ -49,7 +49,8 @@ import Transport
   }
 
   /// A container beside its own network in a target's: it reaches the target and, by its own gateway, the host.
-  @Test(arguments: EngineKind.allCases) func targetsAreJoinedAndLeft(kind: EngineKind) async throws {
+  @Test(arguments: EngineKind.allCases) func targetsAreJoinedAndLeft(kind: EngineKind) async throws
+  {
     let place = try await EngineBench.place(kind)
     defer { place.close() }
     let (client, agent) = (place.client, place.agent)

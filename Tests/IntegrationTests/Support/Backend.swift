@@ -35,6 +35,13 @@ struct Backend: Sendable {
     if start { _ = try await host.engine("-X POST 'http://e/v1.41/containers/\(name)/start'") }
   }
 
+  /// By hand, as an operator would.
+  func join(_ container: String) async throws {
+    _ = try await host.engine(
+      "-X POST \(Self.json("{\"Container\":\"\(container)\"}")) 'http://e/v1.41/networks/\(network)/connect'"
+    )
+  }
+
   func remove() async throws {
     _ = try await host.engine("-X DELETE 'http://e/v1.41/containers/\(name)?force=1&v=1'")
   }

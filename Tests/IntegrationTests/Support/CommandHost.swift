@@ -41,11 +41,14 @@ func must(_ command: String, seconds: Int = 300) async throws -> String {
 
 /// Waits until a condition holds; noise on these machines triples every time, so the limit is generous.
 func eventually(
-  _ what: String, within seconds: Double = 60, _ condition: () async throws -> Bool
+  _ what: String, within seconds: Double = 60, saying more: () -> String = { "" },
+  _ condition: () async throws -> Bool
 ) async throws {
   let end = ContinuousClock.now.advanced(by: .seconds(seconds))
   while try await !condition() {
-    guard ContinuousClock.now < end else { throw Unfit("not within \(seconds) s: \(what)") }
+    guard ContinuousClock.now < end else {
+      throw Unfit("not within \(seconds) s: \(what)\n\(more())")
+    }
     try await Task.sleep(for: .milliseconds(50))
   }
 }
@@ -58,12 +61,15 @@ final class CommandHost: Sendable {
 
   private static let tools = "\(projectFolder)/ops/lib"
 
-  /// - Parameter services: name of each definition and its text.
-  init(kind: String, services: [String: String]) async throws {
+  /// - Parameters:
+  ///   - services: name of each definition and its text.
+  ///   - environment: words before the engine tool's own: `ENGINE_ARGS=…`.
+  init(kind: String, services: [String: String], environment: String = "") async throws {
     self.kind = kind
     folder = "/tmp/okc-\(UUID().uuidString.prefix(6).lowercased())"
-    try await must("mkdir -m 700 \(folder)")
-    let lines = try await must("\(Self.tools)/engine start \(kind) \(folder)/e")
+    // Remapped users pass through to the engine's data.
+    try await must("mkdir -m 711 \(folder) \(folder)/e")
+    let lines = try await must("\(environment) \(Self.tools)/engine start \(kind) \(folder)/e")
     guard let line = lines.split(separator: "\n").first(where: { $0.hasPrefix("SOCKET=") }) else {
       throw Unfit("ops/lib/engine names no socket: \(lines)")
     }
@@ -178,8 +184,8 @@ final class CommandHost: Sendable {
     guard ended.code == 0 else { throw Unfit("apply: \(ended.output)\(ended.errors)") }
   }
 
-  func engineTool(_ verb: String) async throws {
-    try await must("\(Self.tools)/engine \(verb) \(folder)/e")
+  func engineTool(_ verb: String, environment: String = "") async throws {
+    try await must("\(environment) \(Self.tools)/engine \(verb) \(folder)/e")
   }
 
   func close() async throws {
@@ -242,9 +248,10 @@ struct InspectedContainer: Decodable {
 
 /// Runs a test's body with a host, and takes the host down whatever happens.
 func withHost(
-  _ kind: String, _ services: [String: String], _ body: (CommandHost) async throws -> Void
+  _ kind: String, _ services: [String: String], environment: String = "",
+  _ body: (CommandHost) async throws -> Void
 ) async throws {
-  let host = try await CommandHost(kind: kind, services: services)
+  let host = try await CommandHost(kind: kind, services: services, environment: environment)
   do {
     try await body(host)
   } catch {
