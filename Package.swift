@@ -89,14 +89,18 @@ let package = Package(
       swiftSettings: settings),
     .executableTarget(
       name: "Benchmarks",
-      dependencies: ["Engine", "Journaling", "Keeping", "OnionModel", "Transport", subprocess],
+      dependencies: [
+        "Definitions", "Engine", "GitSource", "Journaling", "Keeping", "OnionModel", "Transport",
+        subprocess,
+      ],
       swiftSettings: settings),
     // Tests.
     support("StubServer", [], exclude: ["README.md"]),
+    support("FixtureFiles", []),
     support("Spawning", []),
     support("Swapping", ["CLinux"]),
     support("SimulatedWorld", ["Executing", "OnionModel"], exclude: ["README.md"]),
-    tests("Definitions", ["OnionModel"], exclude: ["Fixtures", "README.md"]),
+    tests("Definitions", ["FixtureFiles", "OnionModel"], exclude: ["Fixtures", "README.md"]),
     tests("Descriptors", ["Swapping"]),
     tests("Engine", ["OnionModel", "StubServer", "Transport"], exclude: ["Fixtures"]),
     tests("Executing", ["Journaling", "OnionModel", "SimulatedWorld"]),
@@ -105,9 +109,9 @@ let package = Package(
     tests(
       "Keeping",
       [
-        "Definitions", "Descriptors", "Engine", "GitSource", "Journaling", "KeyStore", "OnionModel",
-        "Planning", "Spawning", "StubServer", "Transport",
-      ]),
+        "Definitions", "Descriptors", "Engine", "FixtureFiles", "GitSource", "Journaling",
+        "KeyStore", "OnionModel", "Planning", "Spawning", "StubServer", "Transport",
+      ], exclude: ["Fixtures", "Schema/validate.py", "Snapshots"]),
     tests(
       "KeyStore", ["CLinux", "Descriptors", "OnionModel", "Spawning", "Swapping", crypto],
       exclude: ["Corpus"]),
@@ -119,7 +123,8 @@ let package = Package(
     .testTarget(
       name: "IntegrationTests",
       dependencies: ["Engine", "OnionModel", "Transport", subprocess], swiftSettings: settings),
-    tests("TorRuntime", ["Descriptors", "OnionModel", crypto]),
+    tests(
+      "TorRuntime", ["Descriptors", "OnionModel", crypto], exclude: ["Fixtures", "README.md"]),
     tests("Transport", ["StubServer"]),
   ],
   swiftLanguageModes: [.v6]

@@ -41,24 +41,46 @@ public struct AllowList: Sendable {
 
   /// Why `target` may not be on this host, naming the rule; `nil` if it may.
   public func refusal(of target: Target) -> String? {
+    switch judgement(of: target) {
+    case .allowed: nil
+    case .never(let reason): "target \(target) \(reason)"
+    case .missing(let entry, let reached):
+      "target \(target) "
+        + (reached.map { "reaches \($0), which is not in allow.targets" } ?? "is not in allow.targets")
+        + ": add \"\(entry)\" to allow it"
+    }
+  }
+
+  /// The entry that is missing for `target`, the narrowest; `nil` where it is allowed, or no entry allows it.
+  public func missingEntry(for target: Target) -> String? {
+    if case .missing(let entry, _) = judgement(of: target) { entry } else { nil }
+  }
+
+  private enum Judgement {
+    case allowed
+    /// - reached: the address that is meant, where it is another than the target says.
+    case missing(entry: String, reached: String?)
+    case never(String)
+  }
+
+  private func judgement(of target: Target) -> Judgement {
     switch target {
     case .gateway:
-      return entries.contains(.gateway) ? nil : missing(target, "host")
+      return entries.contains(.gateway) ? .allowed : .missing(entry: "host", reached: nil)
     case .address(let text, _):
-      guard let address = IPAddress(text) else { return "target \(target) is no address" }
-      guard allows(address) else { return missing(target, address.entry) }
+      guard let address = IPAddress(text) else { return .never("is no address") }
+      guard allows(address) else { return .missing(entry: address.entry, reached: nil) }
       // What a translator may make of it must be allowed as well: `::/0` opens no IPv4.
-      guard let reached = address.translated, !allows(reached) else { return nil }
-      return "target \(target) reaches \(reached.text), which is not in allow.targets:"
-        + " add \"\(reached.entry)\" to allow it"
+      guard let reached = address.translated, !allows(reached) else { return .allowed }
+      return .missing(entry: reached.entry, reached: reached.text)
     case .container(let name, _):
       let isAllowed = entries.contains {
         if case .container(let glob) = $0 { globMatches(glob, name) } else { false }
       }
-      return isAllowed ? nil : missing(target, "container:\(name)")
+      return isAllowed ? .allowed : .missing(entry: "container:\(name)", reached: nil)
     case .unixSocket(let path):
       if let socket = target.socket, let reason = forbidden.refusal(directory: socket.directory) {
-        return "target \(target) is never allowed: \(reason)"
+        return .never("is never allowed: \(reason)")
       }
       let isAllowed = entries.contains {
         if case .unix(let glob) = $0 {
@@ -67,7 +89,7 @@ public struct AllowList: Sendable {
           false
         }
       }
-      return isAllowed ? nil : missing(target, "unix:\(path)")
+      return isAllowed ? .allowed : .missing(entry: "unix:\(path)", reached: nil)
     }
   }
 
@@ -75,10 +97,6 @@ public struct AllowList: Sendable {
     entries.contains {
       if case .network(let network) = $0 { network.contains(address) } else { false }
     }
-  }
-
-  private func missing(_ target: Target, _ entry: String) -> String {
-    "target \(target) is not in allow.targets: add \"\(entry)\" to allow it"
   }
 
   private static func entry(_ text: String) throws(TextProblem) -> Entry {

@@ -24,6 +24,9 @@ public actor LiveWorld: World {
   nonisolated let targets = TargetWatch()
   let log: @Sendable (String) -> Void
   private var connected: EngineClient?
+  /// The host's number for tor's user, by the engine that answered last.
+  private(set) var torOwner = TorLayout.user
+  private var watch: DiskWatch?
   /// The build, pull or bootstrap that runs now.
   nonisolated let building = Mutex<Task<StepEffect, any Error>?>(nil)
   /// Folders and procfs are read in its calls: never on Swift's pool.
@@ -55,6 +58,7 @@ public actor LiveWorld: World {
     if let connected { return connected }
     let client = try await Self.connect(socket: socket, http: http)
     connected = client
+    torOwner = client.description.torOwner ?? TorLayout.user
     return client
   }
 
@@ -77,9 +81,13 @@ public actor LiveWorld: World {
 
   func forgetEngine() { connected = nil }
 
+  /// From now on each look forgets what the watch has heard before it.
+  func heed(_ watch: DiskWatch) { self.watch = watch }
+
   // MARK: Observing
 
   public func observe(_ desired: Desired, _ memory: Memory) async -> Observed {
+    watch?.renew(desired, memory)
     let hasSELinux = Self.hasSELinux()
     var observed = Observed(
       now: wallTime(), keyRoot: KeyRoot.marker(layout.keys),
@@ -91,6 +99,9 @@ public actor LiveWorld: World {
     }
     let instances = Set(desired.services.map(\.instance)).union(memory.services.values)
       .union(memory.instances.keys)
+    // First: the engine decides which number of the host tor's user has.
+    await observeEngine(desired, memory, instances, &observed)
+    observed.torOwner = torOwner
     await observeKeys(desired, memory, &observed)
     for instance in instances {
       observed.folders[instance] = folders.observe(
@@ -100,7 +111,6 @@ public actor LiveWorld: World {
     for directory in Set(desired.targets(knowing: memory).compactMap(\.socket?.directory)) {
       observed.socketDirectories[directory] = HostFolders.observe(directory)
     }
-    await observeEngine(desired, memory, instances, &observed)
     await observeTors(&observed)
     return observed
   }
@@ -133,7 +143,9 @@ public actor LiveWorld: World {
       labels[place.instance] = label(of: place.instance, memory, observed.hasSELinux)
     }
     observed.keys = await keys.observe(places, owner: observed.torOwner, labels: labels)
-    observed.pins = await keys.pins()
+    let pins = await keys.everyPin()
+    observed.pins = pins.map(\.addresses)
+    observed.damagedPins = pins.value?.damaged ?? [:]
     observed.retired = await keys.retired()
     observed.backups = await keys.backups()
   }

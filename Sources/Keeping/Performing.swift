@@ -118,9 +118,9 @@ extension LiveWorld {
     case .retireKey(let place, let address):
       return .retired(id: try await keys.retire(place, address, now: wallTime()))
     case .restoreKey(let id, let place, let address):
-      try await keys.restore(id, to: place, address, owner: TorLayout.user)
+      try await keys.restore(id, to: place, address, owner: torOwner)
     case .moveKey(let old, let place, let address):
-      try await keys.move(from: old, to: place, address, owner: TorLayout.user)
+      try await keys.move(from: old, to: place, address, owner: torOwner)
     default: break
     }
     return .none
@@ -128,7 +128,7 @@ extension LiveWorld {
 
   private func carryOutInstance(_ action: Action) async throws -> StepEffect {
     let work = ContainerWork(
-      engine: try await engine(), agent: agent, layout: layout, torOwner: TorLayout.user,
+      engine: try await engine(), agent: agent, layout: layout, torOwner: torOwner,
       folders: folders, look: look)
     switch action {
     case .writeFiles(let configuration, let network, let owner, let label):
@@ -156,7 +156,7 @@ extension LiveWorld {
     case .reload(let configuration, let network):
       let (files, options) = try await render(configuration, network)
       try await checkKeys(of: configuration)
-      try await ControlClient(run: folders.run(of: configuration.instance), owner: TorLayout.user)
+      try await ControlClient(run: folders.run(of: configuration.instance), owner: torOwner)
         .reload(torrc: files.torrc, expecting: options)
       return .reloaded(torrc: sha256(files.torrc))
     case .prove(let specification, let configuration, let network),
@@ -173,7 +173,7 @@ extension LiveWorld {
   private func checkKeys(of configuration: InstanceConfiguration) async throws(StepFailure) {
     let places = Set(
       configuration.services.map { KeyPlace(instance: configuration.instance, service: $0.name) })
-    let found = await keys.observe(places, owner: TorLayout.user)
+    let found = await keys.observe(places, owner: torOwner)
     for service in configuration.services {
       let place = KeyPlace(instance: configuration.instance, service: service.name)
       let directory = found[place]?.value

@@ -1,20 +1,22 @@
-import Definitions
+package import Definitions
 import FoundationEssentials
 import GitSource
-import Journaling
-import OnionModel
+package import Journaling
+package import OnionModel
 
-/// Keeps what was read, so that an unchanged revision costs nothing in a pass.
-struct RevisionReader {
+/// Keeps what was read, so that an unchanged revision costs nothing in a pass, and a changed one what has changed.
+package struct RevisionReader {
   /// What a revision comes to on this host.
-  struct Result {
-    var desired: Desired
+  package struct Result {
+    package var desired: Desired
     /// By service of this host, what its file was rejected for.
-    var rejections: [ServiceName: [Diagnostic]]
-    var diagnostics: [Diagnostic]
+    package var rejections: [ServiceName: [Diagnostic]]
+    package var diagnostics: [Diagnostic]
     /// To be remembered for the next revision; `nil` if it was already.
-    var lastGood: [ServiceName: LastGood]?
+    package var lastGood: [ServiceName: LastGood]?
   }
+
+  package init() {}
 
   private var cache = DefinitionCache()
   /// The last good ones as they are stored: neither read nor written again while they stay.
@@ -39,7 +41,7 @@ struct RevisionReader {
   }
 
   /// Resolves an accepted revision for this host.
-  mutating func read(
+  package mutating func read(
     _ revision: AcceptedRevision, _ files: RepositoryFiles, lastGood: [ServiceName: LastGood],
     _ configuration: HostConfiguration
   ) -> Result {

@@ -34,7 +34,8 @@ extension Planner {
       {
         wait(
           .backup, service: service.name, instance: service.instance,
-          "its key could not be backed up (`onionkeeper history` says why); it is tried again by itself")
+          "its key could not be backed up (`onionkeeper history` says why); it is tried again by itself"
+        )
         continue
       }
       add(StepGroup(subject: .instance(service.instance), steps: [backupStep(place, address)]))
@@ -55,7 +56,8 @@ extension Planner {
       service: place.service,
       deviations: [
         Deviation(
-          "backup of the key in \(place)", expected: "sealed to \(desired.backupRecipients.count)"
+          "backup of the key in \(place)",
+          expected: "sealed to \(desired.backupRecipients.count)"
             + " recipients", observed: "none for them")
       ])
   }

@@ -83,7 +83,8 @@ extension Planner {
       wait(
         .pruneHeld, service: name, instance: instance,
         "\(name) is no longer defined, and its definition said `prune: hold`, so it runs on:"
-          + " `onionkeeper approve \(desired.revision?.text ?? "REVISION") --removals` puts it away")
+          + " `onionkeeper approve \(desired.revision?.text ?? "REVISION") --removals` puts it away"
+      )
     }
   }
 

@@ -24,7 +24,8 @@ extension Planner {
     guard let identity = desired.ageIdentity else {
       return held(
         kind, service,
-        "\(whose) is sealed in \(file), and nothing opens it here: set `ageIdentity` in the host file")
+        "\(whose) is sealed in \(file), and nothing opens it here: set `ageIdentity` in the host file"
+      )
     }
     if let retry = memory.instances[service.instance]?.keyRetries?[service.name],
       observed.now < retry.at

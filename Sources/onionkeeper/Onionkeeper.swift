@@ -21,13 +21,19 @@ struct Onionkeeper: AsyncParsableCommand {
     subcommands: [
       SetUpCommand.self, RunCommand.self, PlanCommand.self, ApplyCommand.self, StatusCommand.self,
       HistoryCommand.self, CheckCommand.self, RenderCommand.self, InitCommand.self,
-      SchemaCommand.self, ApproveCommand.self, KeysCommand.self, DownCommand.self,
+      SchemaCommand.self, ApproveCommand.self, KeysCommand.self, AdoptCommand.self, DownCommand.self,
     ])
 }
 
 extension Onionkeeper {
   /// `--config FILE` and `--quiet` may also stand before the command.
   static func main() async {
+    do {
+      try concealMemory()
+    } catch {
+      complain("\(error)")
+      exit(withError: ExitCode.failure)
+    }
     var arguments = Array(CommandLine.arguments.dropFirst())
     var leading: [String] = []
     while let first = arguments.first {

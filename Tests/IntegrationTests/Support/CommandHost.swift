@@ -61,12 +61,15 @@ final class CommandHost: Sendable {
 
   private static let tools = "\(projectFolder)/ops/lib"
 
-  /// - Parameter services: name of each definition and its text.
-  init(kind: String, services: [String: String]) async throws {
+  /// - Parameters:
+  ///   - services: name of each definition and its text.
+  ///   - environment: words before the engine tool's own: `ENGINE_ARGS=…`.
+  init(kind: String, services: [String: String], environment: String = "") async throws {
     self.kind = kind
     folder = "/tmp/okc-\(UUID().uuidString.prefix(6).lowercased())"
-    try await must("mkdir -m 700 \(folder)")
-    let lines = try await must("\(Self.tools)/engine start \(kind) \(folder)/e")
+    // Remapped users pass through to the engine's data.
+    try await must("mkdir -m 711 \(folder) \(folder)/e")
+    let lines = try await must("\(environment) \(Self.tools)/engine start \(kind) \(folder)/e")
     guard let line = lines.split(separator: "\n").first(where: { $0.hasPrefix("SOCKET=") }) else {
       throw Unfit("ops/lib/engine names no socket: \(lines)")
     }
@@ -181,8 +184,8 @@ final class CommandHost: Sendable {
     guard ended.code == 0 else { throw Unfit("apply: \(ended.output)\(ended.errors)") }
   }
 
-  func engineTool(_ verb: String) async throws {
-    try await must("\(Self.tools)/engine \(verb) \(folder)/e")
+  func engineTool(_ verb: String, environment: String = "") async throws {
+    try await must("\(environment) \(Self.tools)/engine \(verb) \(folder)/e")
   }
 
   func close() async throws {
@@ -245,9 +248,10 @@ struct InspectedContainer: Decodable {
 
 /// Runs a test's body with a host, and takes the host down whatever happens.
 func withHost(
-  _ kind: String, _ services: [String: String], _ body: (CommandHost) async throws -> Void
+  _ kind: String, _ services: [String: String], environment: String = "",
+  _ body: (CommandHost) async throws -> Void
 ) async throws {
-  let host = try await CommandHost(kind: kind, services: services)
+  let host = try await CommandHost(kind: kind, services: services, environment: environment)
   do {
     try await body(host)
   } catch {
