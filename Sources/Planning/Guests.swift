@@ -57,7 +57,8 @@ extension Planner {
       case .present(let directory)? = observed.keys[KeyPlace(instance: instance, service: name)],
       directory.address == applied.address, directory.flaws.isEmpty,
       directory.clientFiles == read.companions.clientFiles(of: applied.address),
-      directory.onionBalance == read.companions.onionBalanceText
+      directory.onionBalance == read.companions.onionBalanceText,
+      addresses(of: [read], in: instance).count == read.targetContainers.count
     else { return nil }
     return read
   }
@@ -113,10 +114,10 @@ extension Planner {
     let isForgotten =
       isEmptied && desired.stopped.keys.allSatisfy { !occupants.contains($0) }
       && (memory.instances[instance] != nil || !removed.isEmpty)
-    guard planRetirements(removed, instance, isForgotten: isForgotten, sight), isForgotten else {
+    let last = isForgotten && occupants.count == 1 ? removed.first : nil
+    guard planRetirements(removed, instance, forgottenWith: last, sight), isForgotten else {
       return
     }
-    let last = occupants.count == 1 ? removed.first : nil
     var rest = [Step(.forgetInstance(instance), cause: .change, service: last)]
     // Last: a stranger in it may keep it here, and that must not keep the service in our memory.
     let network = networkName(instance, engine: sight.engine)
@@ -137,7 +138,8 @@ extension Planner {
       return []
     }
     let configuration = InstanceConfiguration(
-      instance: instance, services: guests.kept, network: desired.network)
+      instance: instance, services: guests.kept, network: desired.network,
+      containers: addresses(of: guests.kept, in: instance))
     let network = networkName(instance, engine: sight.engine)
     let service = leaving.count == 1 ? leaving.first : nil
     return [

@@ -10,6 +10,8 @@ struct Removals {
   /// The removed names, if the same revision also wants a new key: for the message of both.
   var probableRenames: String?
   var newServices: Set<ServiceName> = []
+  /// Their last definitions said `prune: hold`, and nobody has approved it.
+  var pruneHeld: Set<ServiceName> = []
 
   func isProbablyRenamed(_ service: ServiceName) -> Bool { newServices.contains(service) }
 }
@@ -35,17 +37,21 @@ extension Planner {
       removals.addresses[name] = sight.pins[name]
     }
     guard !removals.services.isEmpty else { return removals }
+    let isApproved = approves(.removals)
+    if !isApproved { holdPruning(&removals) }
+    // Those that wait by their own definition's word are counted neither among the removed nor among the rest, so
+    // that they neither hold the removal of others nor make it look small.
+    let going = removals.services.map(\.name).filter { !removals.pruneHeld.contains($0) }
     let names = removals.services.map(\.name.text).joined(separator: ", ")
-    let gone = removals.services.count
-    let all = memory.services.count
+    let gone = going.count
+    let all = memory.services.count - removals.pruneHeld.count
     let identityMoved = memory.identity.map { $0 != desired.identity } ?? false
     let isBroad = gone == all || (gone * 2 > all && gone >= 3)
-    let isApproved = approves(.removals)
-    if !isApproved, identityMoved || (isBroad && !desired.removalsAnnounced) {
+    if !isApproved, gone > 0, identityMoved || (isBroad && !desired.removalsAnnounced) {
       removals.areHeld = true
       wait(
         .removals,
-        "\(gone) of \(all) services would be removed (\(names))"
+        "\(gone) of \(all) services would be removed (\(going.map(\.text).joined(separator: ", ")))"
           + (identityMoved ? " after the host's own name, labels or source changed" : "")
           + ": `onionkeeper approve \(desired.revision?.text ?? "REVISION") --removals` lists and allows them"
       )
@@ -70,13 +76,25 @@ extension Planner {
     return removals
   }
 
+  /// Each by itself: it runs on, and holds up nothing else.
+  private mutating func holdPruning(_ removals: inout Removals) {
+    for (name, instance) in removals.services where memory.heldFromPruning.contains(name) {
+      removals.pruneHeld.insert(name)
+      wait(
+        .pruneHeld, service: name, instance: instance,
+        "\(name) is no longer defined, and its definition said `prune: hold`, so it runs on:"
+          + " `onionkeeper approve \(desired.revision?.text ?? "REVISION") --removals` puts it away"
+      )
+    }
+  }
+
   /// Those that may go now, and where their keys lie.
   mutating func decideDepartures(
     _ removals: Removals, _ sight: Sight
   ) -> [ServiceName: Departure] {
     guard !removals.areHeld else { return [:] }
     var departures: [ServiceName: Departure] = [:]
-    for (name, instance) in removals.services {
+    for (name, instance) in removals.services where !removals.pruneHeld.contains(name) {
       if memory.paused.contains(name) {
         wait(
           .paused, service: name, instance: instance,
@@ -92,23 +110,24 @@ extension Planner {
   /// The keys of those that leave an instance which goes on: after its tor has been told.
   mutating func planSharedRemovals(_ instance: InstanceName, _ sight: Sight) {
     let leaving = departures.filter { $0.value.instance == instance }
-    _ = planRetirements(Set(leaving.keys), instance, isForgotten: false, sight)
+    _ = planRetirements(Set(leaving.keys), instance, forgottenWith: nil, sight)
   }
 
-  /// - Parameter isForgotten: a later step of the group forgets the instance and its only service.
+  /// - Parameter last: whom a later step of the group forgets together with the instance.
   /// - Returns: whether none of them has to wait.
   mutating func planRetirements(
-    _ names: Set<ServiceName>, _ instance: InstanceName, isForgotten: Bool, _ sight: Sight
+    _ names: Set<ServiceName>, _ instance: InstanceName, forgottenWith last: ServiceName?,
+    _ sight: Sight
   ) -> Bool {
     var areAllGoing = true
     for name in names.sorted() {
       guard let departure = departures[name] else { continue }
-      var servers = tors.byName[name] ?? []
-      let addresses = departure.places.compactMap { observed.keys[$0]?.value?.address }
-      for address in addresses { servers.formUnion(tors.byAddress[address] ?? []) }
+      let holders = (tors.byName[name] ?? []).union(departure.places.map(\.instance))
       guard
-        servers.allSatisfy({
-          hasLetGo($0, of: [name], addresses.first, sight) && ($0 == instance || !isActing($0))
+        holders.allSatisfy({ holder in
+          let names = servedNames(of: name, at: departure.places, in: holder)
+          return names.isDisjoint(with: allNames(holder))
+            || hasLetGo(holder, of: names, nil, sight) && (holder == instance || !isActing(holder))
         })
       else {
         wait(
@@ -123,7 +142,7 @@ extension Planner {
           .retireKey(place, observed.keys[place]?.value?.address), cause: .change, service: name,
           deviations: [deviation])
       }
-      if steps.isEmpty, !(isForgotten && names.count == 1) {
+      if steps.isEmpty, name != last {
         steps = [
           Step(.forgetService(name), cause: .change, service: name, deviations: [deviation])
         ]
@@ -131,6 +150,18 @@ extension Planner {
       add(StepGroup(subject: .instance(instance), steps: steps))
     }
     return areAllGoing
+  }
+
+  /// What a tor may know a removed service by: its name, and another under which it has read the same key, unless that is
+  /// somebody else's.
+  private func servedNames(
+    of name: ServiceName, at places: [KeyPlace], in instance: InstanceName
+  ) -> Set<ServiceName> {
+    let addresses = Set(places.compactMap { observed.keys[$0]?.value?.address })
+    let others = (memory.instances[instance]?.applied?.services ?? [:]).filter { known, service in
+      addresses.contains(service.address) && bearers[known] == nil
+    }
+    return Set(others.keys).union([name])
   }
 
   /// Whether another group of this plan has steps: its outcome is not known to this one.
