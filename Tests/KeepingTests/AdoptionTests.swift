@@ -65,7 +65,7 @@ import Testing
     let files = try DefinitionFolder(native.folder).read()
     var context = try house.configuration().context
     context.allow = try AllowList(["host"] + report.missingTargets)
-    #expect(check(files, host: context).map(\.description) == [])
+    #expect(check(files, hosts: [context]).map(\.description) == [])
     // The keys are here, pinned, with their client files.
     let keys = try house.keys
     let seen = await keys.observe([], owner: TorLayout.user)
