@@ -34,6 +34,7 @@ let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto"
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let arguments: Target.Dependency = .product(
   name: "ArgumentParser", package: "swift-argument-parser")
 let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -45,6 +46,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
@@ -65,7 +67,7 @@ let package = Package(
     library("GitSource", ["CGit2", subprocess]),
     library("Descriptors", ["CLinux"]),
     library("Engine", ["OnionModel", "Transport"]),
-    library("KeyStore", ["CLinux", "Descriptors", "OnionModel", crypto]),
+    library("KeyStore", ["CLinux", "Descriptors", "OnionModel", crypto, subprocess, system]),
     library("TorRuntime", ["Descriptors", "OnionModel", crypto]),
     library("SELinux", ["Descriptors", "OnionModel"]),
     library("Journaling", ["OnionModel", grdb]),
@@ -87,14 +89,18 @@ let package = Package(
       swiftSettings: settings),
     .executableTarget(
       name: "Benchmarks",
-      dependencies: ["Engine", "Journaling", "Keeping", "OnionModel", "Transport", subprocess],
+      dependencies: [
+        "Definitions", "Engine", "GitSource", "Journaling", "Keeping", "OnionModel", "Transport",
+        subprocess,
+      ],
       swiftSettings: settings),
     // Tests.
     support("StubServer", [], exclude: ["README.md"]),
+    support("FixtureFiles", []),
     support("Spawning", []),
     support("Swapping", ["CLinux"]),
     support("SimulatedWorld", ["Executing", "OnionModel"], exclude: ["README.md"]),
-    tests("Definitions", ["OnionModel"], exclude: ["Fixtures", "README.md"]),
+    tests("Definitions", ["FixtureFiles", "OnionModel"], exclude: ["Fixtures", "README.md"]),
     tests("Descriptors", ["Swapping"]),
     tests("Engine", ["OnionModel", "StubServer", "Transport"], exclude: ["Fixtures"]),
     tests("Executing", ["Journaling", "OnionModel", "SimulatedWorld"]),
@@ -103,10 +109,12 @@ let package = Package(
     tests(
       "Keeping",
       [
-        "Definitions", "Descriptors", "Engine", "GitSource", "Journaling", "KeyStore", "OnionModel",
-        "Planning", "Spawning", "StubServer", "Transport",
-      ]),
-    tests("KeyStore", ["CLinux", "Descriptors", "OnionModel", "Swapping", crypto]),
+        "Definitions", "Descriptors", "Engine", "FixtureFiles", "GitSource", "Journaling",
+        "KeyStore", "OnionModel", "Planning", "Spawning", "StubServer", "Transport",
+      ], exclude: ["Fixtures", "Schema/validate.py", "Snapshots"]),
+    tests(
+      "KeyStore", ["CLinux", "Descriptors", "OnionModel", "Spawning", "Swapping", crypto],
+      exclude: ["Corpus"]),
     tests("OnionModel"),
     tests("Planning", ["OnionModel"]),
     tests("Reporting", ["Journaling", "OnionModel", "Transport", "Spawning"]),
@@ -115,7 +123,8 @@ let package = Package(
     .testTarget(
       name: "IntegrationTests",
       dependencies: ["Engine", "OnionModel", "Transport", subprocess], swiftSettings: settings),
-    tests("TorRuntime", ["Descriptors", "OnionModel", crypto]),
+    tests(
+      "TorRuntime", ["Descriptors", "OnionModel", crypto], exclude: ["Fixtures", "README.md"]),
     tests("Transport", ["StubServer"]),
   ],
   swiftLanguageModes: [.v6]

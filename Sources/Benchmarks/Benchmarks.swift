@@ -4,13 +4,19 @@ import Keeping
 import Subprocess
 import Transport
 
-/// `swift run -c release Benchmarks [docker|podman] [COUNT …]`: what is timed, against the limit, in one run.
+/// `swift run -c release Benchmarks [docker|podman] [COUNT …]`, or `Benchmarks definitions`: what is timed, against the
+/// limit, in one run.
 ///
-/// So far: a pass with nothing to do, repository and engine included, beside the bare list call of the same engine.
+/// So far: a pass with nothing to do, repository and engine included, beside the bare list call of the same engine; and
+/// how long definitions take to read, which needs no engine.
 @main
 struct Benchmarks {
   static func main() async throws {
     var arguments = Array(CommandLine.arguments.dropFirst())
+    if arguments.first == "definitions" {
+      try DefinitionsBenchmark().run()
+      return
+    }
     let kind = arguments.first.flatMap { ["docker", "podman"].contains($0) ? $0 : nil } ?? "docker"
     if arguments.first == kind { arguments.removeFirst() }
     let counts = arguments.isEmpty ? [1, 10, 50] : arguments.compactMap { Int($0) }

@@ -12,10 +12,18 @@ public struct AllowList: Sendable {
   private let entries: [Entry]
   private let forbidden: ForbiddenPlaces
 
+  private static let containerLetters = Set(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-*?".utf8)
+
   static let forms = "host, 192.0.2.0/24, 2001:db8::/32, unix:/run/app/*, container:web-*"
 
   /// The rule for one entry of `allow.targets`.
-  public static let rule = TextRule(noun: "an entry of allow.targets", allowed: forms) { text in
+  public static let rule = TextRule(
+    noun: "an entry of allow.targets", allowed: forms,
+    pattern: "^(?:host|[0-9A-Fa-f:.]+(?:/\(numberPattern(0...128)))?"
+      + "|unix:\(TargetText.pathPattern("A-Za-z0-9._@+=~%*?-"))"
+      + "|container:[A-Za-z0-9_.*?-]{1,\(TargetText.containerNameLimit)})$"
+  ) { text in
     do throws(TextProblem) {
       _ = try entry(text)
       return nil
@@ -35,23 +43,47 @@ public struct AllowList: Sendable {
 
   /// Why `target` may not be on this host, naming the rule; `nil` if it may.
   public func refusal(of target: Target) -> String? {
+    switch judgement(of: target) {
+    case .allowed: nil
+    case .never(let reason): "target \(target) \(reason)"
+    case .missing(let entry, let reached):
+      "target \(target) "
+        + (reached.map { "reaches \($0), which is not in allow.targets" }
+          ?? "is not in allow.targets")
+        + ": add \"\(entry)\" to allow it"
+    }
+  }
+
+  /// The entry that is missing for `target`, the narrowest; `nil` where it is allowed, or no entry allows it.
+  public func missingEntry(for target: Target) -> String? {
+    if case .missing(let entry, _) = judgement(of: target) { entry } else { nil }
+  }
+
+  private enum Judgement {
+    case allowed
+    /// - reached: the address that is meant, where it is another than the target says.
+    case missing(entry: String, reached: String?)
+    case never(String)
+  }
+
+  private func judgement(of target: Target) -> Judgement {
     switch target {
     case .gateway:
-      return entries.contains(.gateway) ? nil : missing(target, "host")
+      return entries.contains(.gateway) ? .allowed : .missing(entry: "host", reached: nil)
     case .address(let text, _):
-      guard let address = IPAddress(text) else { return "target \(target) is no address" }
-      let isAllowed = entries.contains {
-        if case .network(let network) = $0 { network.contains(address) } else { false }
-      }
-      return isAllowed ? nil : missing(target, "\(address.text)/\(address.bytes.count * 8)")
+      guard let address = IPAddress(text) else { return .never("is no address") }
+      guard allows(address) else { return .missing(entry: address.entry, reached: nil) }
+      // What a translator may make of it must be allowed as well: `::/0` opens no IPv4.
+      guard let reached = address.translated, !allows(reached) else { return .allowed }
+      return .missing(entry: reached.entry, reached: reached.text)
     case .container(let name, _):
       let isAllowed = entries.contains {
         if case .container(let glob) = $0 { globMatches(glob, name) } else { false }
       }
-      return isAllowed ? nil : missing(target, "container:\(name)")
+      return isAllowed ? .allowed : .missing(entry: "container:\(name)", reached: nil)
     case .unixSocket(let path):
       if let socket = target.socket, let reason = forbidden.refusal(directory: socket.directory) {
-        return "target \(target) is never allowed: \(reason)"
+        return .never("is never allowed: \(reason)")
       }
       let isAllowed = entries.contains {
         if case .unix(let glob) = $0 {
@@ -60,12 +92,14 @@ public struct AllowList: Sendable {
           false
         }
       }
-      return isAllowed ? nil : missing(target, "unix:\(path)")
+      return isAllowed ? .allowed : .missing(entry: "unix:\(path)", reached: nil)
     }
   }
 
-  private func missing(_ target: Target, _ entry: String) -> String {
-    "target \(target) is not in allow.targets: add \"\(entry)\" to allow it"
+  private func allows(_ address: IPAddress) -> Bool {
+    entries.contains {
+      if case .network(let network) = $0 { network.contains(address) } else { false }
+    }
   }
 
   private static func entry(_ text: String) throws(TextProblem) -> Entry {
@@ -77,11 +111,9 @@ public struct AllowList: Sendable {
     }
     if text.hasPrefix("container:") {
       let glob = String(text.dropFirst(10))
-      let letters = Array(
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-*?".utf8)
-      guard (1...255).contains(glob.utf8.count), glob.utf8.allSatisfy(letters.contains) else {
-        throw .notOne
-      }
+      guard (1...TargetText.containerNameLimit).contains(glob.utf8.count),
+        glob.utf8.allSatisfy(containerLetters.contains)
+      else { throw .notOne }
       return .container(glob: glob)
     }
     guard let network = IPNetwork(text) else { throw .notOne }
@@ -90,4 +122,9 @@ public struct AllowList: Sendable {
     }
     return .network(network)
   }
+}
+
+extension IPAddress {
+  /// The entry that allows just this one.
+  fileprivate var entry: String { "\(text)/\(bytes.count * 8)" }
 }

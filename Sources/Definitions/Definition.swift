@@ -16,14 +16,22 @@ public struct Definition: Hashable, Sendable {
   /// As the text says; `effective` leaves withdrawn clients out.
   public let service: OnionService
   public let warnings: [Diagnostic]
+  /// What it says itself, without defaults.
+  let own: Defaults
+  /// An image of the repository's; `nil` for ours.
+  let customImage: String?
   /// Where each port's target stands, for what a host refuses.
   let targetPlaces: [Place]
-  /// Where `hosts` stands, for what concerns the whole.
-  let hostsPlace: Place
-  let addressPlace: Place?
-  let formerlyPlace: Place?
+  /// Where other fields stand, by path, for what is found between files.
+  private let places: [String: Place]
   /// Keys of clients that a rejected later version no longer listed: out until a valid version comes.
   public private(set) var withdrawn: Set<String> = []
+
+  /// Fields that others are held against, or that a host may refuse.
+  private static let placedPaths = [
+    "hosts", "address", "formerly", "instance", "key.sealed", "container.image",
+    "container.memory", "container.cpus", "container.pids", "tor.singleHop",
+  ]
 
   init(
     name: ServiceName, origin: DefinitionOrigin, defaults: Defaults, hosts: HostSelector,
@@ -37,10 +45,16 @@ public struct Definition: Hashable, Sendable {
     self.hosts = hosts
     self.service = service
     self.warnings = warnings
+    own = Defaults(value)
+    customImage = defaults.merged(under: own).customImage
     targetPlaces = value["ports"]?.list.map { $0["target"]?.place ?? $0.place } ?? []
-    hostsPlace = value["hosts"]?.place ?? value.place
-    addressPlace = value["address"]?.place
-    formerlyPlace = value["formerly"]?.place
+    var places: [String: Place] = [:]
+    for path in Self.placedPaths {
+      var field: FieldValue? = value
+      for key in path.split(separator: ".") { field = field?[String(key)] }
+      places[path] = field?.place
+    }
+    self.places = places
   }
 
   /// The service without withdrawn clients; `nil` where it asks for clients and none is left.
@@ -55,15 +69,24 @@ public struct Definition: Hashable, Sendable {
 
   /// The same with more clients withdrawn.
   func withdrawing(_ keys: Set<String>) -> Definition {
+    guard !keys.isSubset(of: withdrawn) else { return self }
     var definition = self
     definition.withdrawn.formUnion(keys)
     return definition
+  }
+
+  /// An error at one of its fields; where it says nothing of the field, at `hosts`, which each one has.
+  func error(at path: String, _ message: String) -> Diagnostic {
+    error(places[path] ?? places["hosts"], path, message)
   }
 
   func error(_ place: Place?, _ path: String, _ message: String) -> Diagnostic {
     Diagnostic(
       file: file, line: place?.line, column: place?.column, path: path, message: message)
   }
+
+  /// Where `hosts` stands, for what concerns the whole.
+  var hostsPlace: Place? { places["hosts"] }
 }
 
 /// Where a definition's bytes come from.
@@ -71,40 +94,4 @@ struct DefinitionOrigin: Hashable, Sendable {
   var file: String
   var blob: String
   var bytes: [UInt8]
-}
-
-extension Definition: Codable {
-  private enum CodingKeys: String, CodingKey {
-    case name, file, blob, source, defaults, withdrawn
-  }
-
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: CodingKeys.self)
-    try container.encode(name, forKey: .name)
-    try container.encode(file, forKey: .file)
-    try container.encode(blob, forKey: .blob)
-    // Valid, so it is UTF-8.
-    try container.encode(String(decoding: source, as: UTF8.self), forKey: .source)
-    try container.encode(defaults, forKey: .defaults)
-    try container.encode(withdrawn.sorted(), forKey: .withdrawn)
-  }
-
-  /// - Throws: `DecodingError`, also where this version no longer reads the text as a valid definition.
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: CodingKeys.self)
-    let name = try container.decode(ServiceName.self, forKey: .name)
-    let origin = DefinitionOrigin(
-      file: try container.decode(String.self, forKey: .file),
-      blob: try container.decode(String.self, forKey: .blob),
-      bytes: Array(try container.decode(String.self, forKey: .source).utf8))
-    let defaults = try container.decode(Defaults.self, forKey: .defaults)
-    let withdrawn = try container.decode([String].self, forKey: .withdrawn)
-    switch readDefinition(name: name, origin: origin, defaults: defaults) {
-    case .valid(let definition): self = definition.withdrawing(Set(withdrawn))
-    case .invalid(let diagnostics, _):
-      throw DecodingError.dataCorruptedError(
-        forKey: .source, in: container,
-        debugDescription: diagnostics.first?.description ?? "not a valid definition")
-    }
-  }
 }

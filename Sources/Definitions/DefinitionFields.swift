@@ -1,6 +1,6 @@
 import OnionModel
 
-/// The fields of the repository's documents: product.md §2.
+/// The fields of the repository's documents.
 public enum DefinitionFields {
   /// tor's descriptor holds 50,000 bytes, and each client costs about 95 of them (rend-spec-v3 §2.5.1.2).
   static let clientLimit = 256
@@ -16,22 +16,29 @@ public enum DefinitionFields {
         [.list(hostPattern, count: 1...hostLimit), labelSelector],
         allowed: "a list of names and globs, or {labels: {name: value}}"), isRequired: true,
       summary: "Which hosts carry the service: names, globs, or labels that must all be equal."),
-    Field("address", .text(address), summary: "The only address that is accepted for it."),
     Field(
-      "key", key, summary: "Where its key comes from; generate needs exactly one literal host."),
-    Field("formerly", .text(serviceName), summary: "The name that a renamed service bore before."),
+      "address", .text(DefinitionTexts.address),
+      summary: "The only address that is accepted for it."),
+    Field(
+      "key", key,
+      default: "generate",
+      summary: "Where its key comes from; generate and sealed need exactly one literal host."),
+    Field(
+      "formerly", .text(DefinitionTexts.serviceName),
+      summary: "The name that a renamed service bore before."),
     Field(
       "access", .choice([Choice("public"), Choice("clients")]),
-      summary: "Who may reach it. No default where clients are listed."),
+      default: "public", summary: "Who may reach it. No default where clients are listed."),
     Field(
       "clients", .list(.record(client), count: 1...clientLimit),
       summary: "Who may reach a service with access: clients."),
     Field(
       "ports", .list(.record(port), count: 1...portLimit), isRequired: true,
       summary: "What visitors dial, and where it goes."),
-    .notYet("instance", summary: "Several services in one tor."),
-    .notYet("tor", summary: "Typed options of tor."),
-    container, prune, paused,
+    Field(
+      "instance", .text(DefinitionTexts.instanceName),
+      summary: "Services that name the same one share a tor; the service's own name."),
+    tor, container, prune, paused,
   ]
 
   /// `onionkeeper.yaml`.
@@ -49,11 +56,12 @@ public enum DefinitionFields {
   ) { HostName($0) != nil }
 
   /// `labels:` of the host file: what `labels` of a definition compares with.
-  public static let hostLabels: FieldType = .map(key: labelName, value: labelValue, count: 0...64)
+  public static let hostLabels: FieldType = .map(
+    key: DefinitionTexts.labelName, value: DefinitionTexts.labelValue, count: 0...64)
 
   private static let defaults: [Field] =
     [
-      .notYet("tor", summary: "Typed options of tor."), container, prune, paused,
+      tor, container, prune, paused,
       .never("access", because: "each definition says itself who may reach it"),
       .never("clients", because: "each definition says itself who may reach it"),
       .never("address", because: "an address is one service's"),
@@ -65,7 +73,10 @@ public enum DefinitionFields {
     ]
 
   private static let client: [Field] = [
-    Field("name", .text(clientName), isRequired: true, summary: "The client, for people."),
+    Field(
+      "name", .text(DefinitionTexts.clientName), isRequired: true,
+      summary: "The client, for people."
+    ),
     Field("key", .text(ClientKey.rule), isRequired: true, summary: "Its x25519 public key."),
   ]
 
@@ -77,123 +88,59 @@ public enum DefinitionFields {
     Field("target", .text(TargetText.rule), isRequired: true, summary: "Where it goes."),
   ]
 
+  private static let tor = Field(
+    "tor", .record(TorSettings.fields), summary: "Options of tor; tor's own defaults.")
+
   private static let container = Field(
     "container",
     .record([
-      Field("image", .text(image), summary: "The image of its container."),
+      Field(
+        "image", .text(DefinitionTexts.imageName),
+        default: "default",
+        summary: "default, or an image of the repository where the host allows custom images."),
       // tor alone takes about 40 MiB once it has a consensus.
-      Field("memory", .size((48 << 20)...(64 << 30)), summary: "What its container may use."),
+      Field(
+        "memory", .size((48 << 20)...(64 << 30)), default: "256MiB",
+        summary: "What its container may use."),
       Field(
         "cpus", .thousandths(50...128_000, noun: "a number of processors"),
-        summary: "Processors, 1.0 is one."),
+        default: "1.0", summary: "Processors."),
       // The guard's shell and sha256sum run before tor, which has a thread a processor.
-      Field("pids", .integer(16...32768, noun: "a number of processes"), summary: "Processes."),
-    ]), summary: "The limits of its container.")
+      Field(
+        "pids", .integer(16...32768, noun: "a number of processes"),
+        default: "64", summary: "Processes and threads."),
+    ]), summary: "Image and limits of its container; an instance gets the largest of its members'.")
 
   private static let prune = Field(
-    "prune", .choice([Choice("retire"), Choice("hold", isSupported: false)]),
-    summary: "What a removal does.")
+    "prune", .choice([Choice("retire"), Choice("hold")]),
+    default: "retire",
+    summary: "What a removal does: retire puts the key away, hold waits for a person."
+  )
 
   private static let paused = Field(
-    "paused", .boolean, summary: "Observe and report drift, change nothing.")
+    "paused", .boolean, default: "false", summary: "Observe and report drift, change nothing.")
 
   private static let key: FieldType = .either(
     [
       .choice([Choice("generate"), Choice("existing")]),
       .record([
-        .notYet("sealed", summary: "A sealed key of the repository."),
-        .notYet("generate", summary: "A key for each host."),
+        Field(
+          "generate", .choice([Choice("perHost")]),
+          summary: "perHost: a key and an address of its own on each host."),
+        Field(
+          "sealed", .text(DefinitionTexts.sealedFile),
+          summary: "An age file of the repository that holds the key."),
       ]),
-    ], allowed: "generate|existing")
+    ], allowed: "generate|existing|{generate: perHost}|{sealed: secrets/NAME.age}")
 
   private static let labelSelector: FieldType = .record([
     Field(
-      "labels", .map(key: labelName, value: labelValue, count: 1...32), isRequired: true,
-      summary: "Labels of a host that must all be equal.")
+      "labels",
+      .map(key: DefinitionTexts.labelName, value: DefinitionTexts.labelValue, count: 1...32),
+      isRequired: true, summary: "Labels of a host that must all be equal.")
   ])
 
   private static let hostPattern: FieldType = .either(
-    [
-      .text(
-        TextRule(
-          noun: "a host's name or a glob",
-          allowed: "1 to 64 of a–z 0–9 . - * ?, lower case", pattern: "^[a-z0-9.*?-]{1,64}$"
-        ) { HostSelector.Pattern($0) != nil }),
-      labelSelector,
-    ], allowed: "a name, a glob, or {labels: {name: value}}")
-
-  private static let nameForm = "1 to 48 of a–z 0–9 -, not - first"
-  private static let namePattern = "^[a-z0-9][a-z0-9-]{0,47}$"
-
-  private static let serviceName = TextRule(
-    noun: "a service's name", allowed: nameForm, pattern: namePattern
-  ) { ServiceName($0) != nil }
-
-  private static let clientName = TextRule(
-    noun: "a client's name", allowed: nameForm, pattern: namePattern
-  ) { text in
-    // The file that keeps tor from ever seeing no client at all lies beside the clients' files.
-    if text == "0-onionkeeper" { return .because("\(text) is Onionkeeper's own (another name)") }
-    return ServiceName(text) == nil ? .notOne : nil
-  }
-
-  private static let address = TextRule(
-    noun: "an onion address", allowed: "56 base32 characters and .onion, version 3",
-    pattern: "^[A-Za-z2-7]{56}\\.onion$"
-  ) { text in
-    guard text.lowercased().hasSuffix(".onion") else { return .notOne }
-    if OnionAddress(text) != nil { return nil }
-    let name = text.dropLast(6)
-    if name.utf8.count == 16 {
-      return .because("\(excerpt(text)) is a version 2 address, which no tor serves (version 3)")
-    }
-    guard name.utf8.count == 56, Base32.decode(String(name)) != nil else { return .notOne }
-    return .because(
-      "\(excerpt(text)) has a wrong checksum: a character is not as it was (version 3)")
-  }
-
-  private static let image = TextRule(noun: "an image", allowed: "default", pattern: "^default$") {
-    $0 == "default" ? nil : .because("\(excerpt($0)) is not supported yet (default)")
-  }
-
-  private static let labelName = TextRule(
-    noun: "a label's name", allowed: "1 to 64 of A–Z a–z 0–9 . _ / -",
-    pattern: "^[A-Za-z0-9._/-]{1,64}$", where: isLabel)
-
-  private static let labelValue = TextRule(
-    noun: "a label's value", allowed: "1 to 64 of A–Z a–z 0–9 . _ / -",
-    pattern: "^[A-Za-z0-9._/-]{1,64}$", where: isLabel)
-
-  private static func isLabel(_ text: String) -> Bool {
-    let letters = Array(
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-".utf8)
-    return (1...64).contains(text.utf8.count) && text.utf8.allSatisfy(letters.contains)
-  }
-}
-
-/// A client's public key as tor's client files say it: `descriptor:x25519:<52 base32>`.
-enum ClientKey {
-  private static let prefix = "descriptor:x25519:"
-
-  /// Never shows the text: a client's *private* line in the wrong place is the likely mistake.
-  static let rule = TextRule(
-    noun: "a client's public key", allowed: "descriptor:x25519: and 52 base32 characters",
-    pattern: "^descriptor:x25519:[A-Za-z2-7]{52}$", isShown: false
-  ) { text in
-    if read(text) != nil { return nil }
-    if text.contains(":descriptor:x25519:") {
-      return .because("is the client's own, private line: never publish it (its public key)")
-    }
-    return .notOne
-  }
-
-  /// The 52 characters in upper case; `nil` unless they are 32 bytes.
-  static func read(_ text: String) -> String? {
-    guard text.hasPrefix(prefix) else { return nil }
-    let key = text.dropFirst(prefix.count)
-    guard key.utf8.count == 52, let bytes = Base32.decode(String(key)), bytes.count == 32 else {
-      return nil
-    }
-    return key.uppercased()
-  }
+    [.text(DefinitionTexts.hostPattern), labelSelector],
+    allowed: "a name, a glob, or {labels: {name: value}}")
 }

@@ -28,7 +28,8 @@ func readDefinition(
   guard let value = reading.value, value.isRecord else {
     return .invalid(reading.diagnostics, part)
   }
-  var checker = DefinitionChecker(name: name, file: origin.file, value: value)
+  var checker = DefinitionChecker(
+    name: name, file: origin.file, value: value, defaults: defaults)
   checker.check()
   let diagnostics = (reading.diagnostics + checker.diagnostics).sortedByPlace()
   guard !diagnostics.hasErrors, let hosts = HostSelector(value["hosts"]) else {
@@ -43,7 +44,6 @@ func readDefinition(
 /// The service of a value without errors.
 private func service(_ name: ServiceName, _ value: FieldValue, defaults: Defaults) -> OnionService {
   let settings = defaults.merged(under: Defaults(value))
-  let standard = ContainerLimits.standard
   let ports = value["ports"]?.list.compactMap { item -> OnionPort? in
     guard let virtual = item["virtual"]?.integer, let target = target(item["target"]) else {
       return nil
@@ -52,14 +52,18 @@ private func service(_ name: ServiceName, _ value: FieldValue, defaults: Default
   }
   let isForClients = value["access"]?.text == "clients"
   return OnionService(
-    name: name, address: value["address"]?.text.flatMap { OnionAddress($0) },
-    key: value["key"]?.text == "existing" ? .existing : .generate,
+    name: name, instance: value["instance"]?.text.flatMap { InstanceName($0) },
+    address: value["address"]?.text.flatMap { OnionAddress($0) }, key: keySource(value["key"]),
     formerly: value["formerly"]?.text.flatMap { ServiceName($0) },
     access: isForClients ? .clients(clients(value["clients"])) : .open, ports: ports ?? [],
-    limits: ContainerLimits(
-      memory: settings.memory ?? standard.memory,
-      milliCPUs: settings.milliCPUs ?? standard.milliCPUs, pids: settings.pids ?? standard.pids),
-    isPaused: settings.isPaused ?? false)
+    tor: settings.tor?.options ?? TorOptions(), limits: settings.limits,
+    prune: settings.prune ?? .retire, isPaused: settings.isPaused ?? false)
+}
+
+private func keySource(_ value: FieldValue?) -> KeySource {
+  if let file = value?["sealed"]?.text { return .sealed(file: file) }
+  if value?["generate"] != nil { return .generatePerHost }
+  return value?.text == "existing" ? .existing : .generate
 }
 
 private func target(_ value: FieldValue?) -> Target? {

@@ -115,6 +115,7 @@ struct FieldReader {
         // Of a key that stands twice (reported) the first counts.
         if values[field.name] == nil { values[field.name] = value }
       case .notYet:
+        _ = read(pair.value, as: field.type, path: here)
         report(pair.place, here, "is not supported yet")
         values[field.name] = FieldValue(place: pair.place, path: here, content: .invalid)
       case .never(let reason):

@@ -4,7 +4,7 @@
 public struct Field: Sendable {
   public enum Support: Sendable {
     case supported
-    /// In product.md, not in this version: refused by name, never ignored.
+    /// Described and not in this version: refused by name, never ignored.
     case notYet
     /// Known elsewhere and refused here, with the reason.
     case never(because: String)
@@ -14,23 +14,26 @@ public struct Field: Sendable {
   public let type: FieldType
   public let isRequired: Bool
   public let support: Support
+  /// What counts where it is not written, as it would be written; `nil` where that is nothing, or told by `summary`.
+  public let defaultText: String?
   /// One sentence for people.
   public let summary: String
 
   public init(
     _ name: String, _ type: FieldType, isRequired: Bool = false, support: Support = .supported,
-    summary: String
+    default defaultText: String? = nil, summary: String
   ) {
     self.name = name
     self.type = type
     self.isRequired = isRequired
     self.support = support
+    self.defaultText = defaultText
     self.summary = summary
   }
 
-  /// A field that this version refuses by name, whatever its value.
-  public static func notYet(_ name: String, summary: String) -> Field {
-    Field(name, .anything, support: .notYet, summary: summary)
+  /// A field that this version refuses by name, whatever its value; what its type says against the value is told too.
+  public static func notYet(_ name: String, _ type: FieldType, summary: String) -> Field {
+    Field(name, type, support: .notYet, summary: summary)
   }
 
   /// A field that is known elsewhere and never allowed here.
@@ -43,6 +46,8 @@ public struct Field: Sendable {
 public indirect enum FieldType: Sendable {
   /// `true` or `false`, no other word.
   case boolean
+  /// `false`: what `true` would ask for is not in this version and is refused by name.
+  case onlyFalse
   /// Decimal digits only. The noun is for messages: "a port".
   case integer(ClosedRange<Int>, noun: String)
   /// A decimal number with up to three places, read as thousandths.
@@ -67,6 +72,7 @@ public indirect enum FieldType: Sendable {
   public var allowed: String {
     switch self {
     case .boolean: "true|false"
+    case .onlyFalse: "false"
     case .integer(let range, _):
       range.count == 1 ? "\(range.lowerBound)" : "\(range.lowerBound)–\(range.upperBound)"
     case .thousandths(let range, _):
@@ -84,6 +90,17 @@ public indirect enum FieldType: Sendable {
     }
   }
 
+  /// The kinds of values that this type reads.
+  var kinds: Set<ValueKind> {
+    switch self {
+    case .boolean, .onlyFalse, .integer, .thousandths, .size, .duration, .text, .choice: [.scalar]
+    case .list: [.list]
+    case .record, .map: [.mapping]
+    case .either(let types, _): types.reduce(into: []) { $0.formUnion($1.kinds) }
+    case .anything: Set(ValueKind.allCases)
+    }
+  }
+
   /// Whether this type reads values of the node's kind at all.
   func takes(_ node: YAMLNode) -> Bool {
     switch (self, node.content) {
@@ -96,6 +113,9 @@ public indirect enum FieldType: Sendable {
     }
   }
 }
+
+/// The kinds that YAML and JSON values are of.
+enum ValueKind: CaseIterable { case scalar, list, mapping }
 
 /// One word of a choice.
 public struct Choice: Sendable {

@@ -27,6 +27,23 @@ struct IPAddress: Hashable, Sendable {
   /// No single machine's: multicast, broadcast, reserved.
   var isNoMachine: Bool { isIPv4 ? bytes[0] >= 224 : bytes[0] == 0xff }
 
+  /// Where it means something on one link only, named by a zone that tor does not know (RFC 4291 §2.5.6).
+  var needsZone: Bool { !isIPv4 && bytes[0] == 0xfe && bytes[1] & 0xc0 == 0x80 }
+
+  /// The IPv4 address that a translator on the way may reach for it: NAT64 (RFC 6052 §2.1), IPv4-translated
+  /// (RFC 7915), IPv4-compatible (RFC 4291 §2.5.5.1), 6to4 (RFC 3056 §2). Prefixes of a network's own are not known.
+  var translated: IPAddress? {
+    guard !isIPv4 else { return nil }
+    let lastFour: [[UInt8]] = [
+      [0x00, 0x64, 0xff, 0x9b] + Array(repeating: 0, count: 8),
+      Array(repeating: 0, count: 8) + [0xff, 0xff, 0, 0], Array(repeating: 0, count: 12),
+    ]
+    if lastFour.contains(where: bytes.starts(with:)) {
+      return IPAddress(bytes: Array(bytes[12...]))
+    }
+    return bytes.starts(with: [0x20, 0x02]) ? IPAddress(bytes: Array(bytes[2..<6])) : nil
+  }
+
   /// The dotted quad, or RFC 5952's one spelling.
   var text: String {
     if isIPv4 { return bytes.map(String.init).joined(separator: ".") }

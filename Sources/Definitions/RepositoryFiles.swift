@@ -1,7 +1,7 @@
 import OnionModel
 
-/// The repository's files that decide: `onionkeeper.yaml` and all of `services/`, listed whole. Whoever makes one
-/// vouches for that: a removal is concluded from a file that is not in it.
+/// The repository's files that decide: `onionkeeper.yaml`, all of `services/`, and the sealed keys of `secrets/`,
+/// listed whole. Whoever makes one vouches for that: a removal is concluded from a file that is not in it.
 public struct RepositoryFiles: Hashable, Sendable, Codable {
   public enum Content: Hashable, Sendable {
     case bytes([UInt8])
@@ -38,7 +38,17 @@ public struct RepositoryFiles: Hashable, Sendable, Codable {
     self.init(files.map { File(path: $0.key, bytes: $0.value) })
   }
 
-  func file(_ path: String) -> File? { files.first { $0.path == path } }
+  func file(_ path: String) -> File? {
+    var range = 0..<files.count
+    while !range.isEmpty {
+      let middle = range.lowerBound + range.count / 2
+      if files[middle].path == path { return files[middle] }
+      range =
+        files[middle].path < path
+        ? (middle + 1)..<range.upperBound : range.lowerBound..<middle
+    }
+    return nil
+  }
 }
 
 extension RepositoryFiles.Content: Codable {

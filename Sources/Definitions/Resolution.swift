@@ -47,6 +47,8 @@ public struct HostDefinitions: Hashable, Sendable {
   /// What to remember for the next resolution, on whatever host. Replace the old one whole: it is narrower where a
   /// rejected file withdrew a client, and it forgets what is no longer defined.
   public var lastGood: [ServiceName: Definition] = [:]
+  /// What `services` with a sealed key need, by file, where the revision has it.
+  public var sealedKeys: [String: SealedKey] = [:]
   /// By service, those of this host.
   public var rejections: [ServiceName: Rejection] = [:]
   /// Errors that arise on this host only (its `allow`, its last good definitions), in order of file and place.
@@ -61,6 +63,7 @@ public struct HostDefinitions: Hashable, Sendable {
 /// - A valid definition that this host allows is taken, and becomes the last good one.
 /// - A rejected one (invalid, in conflict, not allowed here) leaves its service at the last good one, unless that
 ///   might be more open than what the rejected file wants: then it is stopped, or clients are withdrawn.
+/// - The same holds for what contradicts others of its instance on this host.
 /// - Without a last good one it is not started. A renamed service goes on under its former name meanwhile.
 public func resolve(
   _ reading: RevisionReading, lastGood: [ServiceName: Definition], host: HostContext
@@ -94,12 +97,14 @@ private struct Resolver {
       case nil: break
       }
     }
+    // A rejected one may fall back to where it meets others; each turn rejects one of `taken` at least.
+    while rejectClashes() {}
+    stopSharedSingleHops()
     keepWithinLimit()
-    while let (definition, other) = addressClash() {
-      let message = "is still that of \(other), which stays at its last good definition"
-      reject(definition, [definition.error(definition.addressPlace, "address", message)])
-    }
     result.services = running.values.sorted { $0.name < $1.name }
+    for case .sealed(let file) in result.services.map(\.key) {
+      result.sealedKeys[file] = reading.sealedKeys[file]
+    }
     result.diagnostics = result.diagnostics.sortedByPlace()
     return result
   }
@@ -126,13 +131,22 @@ private struct Resolver {
 
   /// What this host's `allow` says against a definition.
   private func refusals(of definition: Definition) -> [Diagnostic] {
-    definition.service.ports.enumerated().compactMap { index, port in
+    var refusals = definition.service.ports.enumerated().compactMap { index, port in
       host.allow.refusal(of: port.target).map { message in
         let place =
           definition.targetPlaces.indices.contains(index) ? definition.targetPlaces[index] : nil
         return definition.error(place, "ports[\(index)].target", message)
       }
     }
+    if definition.service.tor.isSingleHop, !host.allowsSingleHop {
+      let message = "true is not allowed here: allow.singleHop is false"
+      refusals.append(definition.error(at: "tor.singleHop", message))
+    }
+    if let image = definition.customImage {
+      let message = "\(image) is not allowed here: allow.customImages is false"
+      refusals.append(definition.error(at: "container.image", message))
+    }
+    return refusals
   }
 
   /// Rejects a definition that is valid by itself, for what this host says of it.
@@ -212,6 +226,49 @@ private struct Resolver {
       result.diagnostics.append(error)
       result.rejections[name] = .init(
         fallback: lastGood[name] == nil ? .notStarted : .stopped, diagnostics: [error])
+    }
+  }
+
+  /// Rejects newly taken definitions that cannot be beside others on this host.
+  /// - Returns: whether there were any.
+  private mutating func rejectClashes() -> Bool {
+    if let (definition, other) = addressClash() {
+      let message = "is still that of \(other), which stays at its last good definition"
+      reject(definition, [definition.error(at: "address", message)])
+      return true
+    }
+    var clashes: [(Definition, [Diagnostic])] = []
+    for group in groups() where mayContradict(group) {
+      for definition in group where taken[definition.name] != nil {
+        let other = group.first { $0.name != definition.name && definition.contradicts($0) }
+        if let other { clashes.append((definition, definition.contradictions(to: other))) }
+      }
+    }
+    for (definition, diagnostics) in clashes { reject(definition, diagnostics) }
+    return !clashes.isEmpty
+  }
+
+  /// What runs here and shares an instance, as far as it is defined.
+  private func groups() -> [[Definition]] {
+    Dictionary(grouping: running.values, by: \.instance).values.filter { $0.count > 1 }
+      .map { members in members.map(\.name).sorted().compactMap { result.lastGood[$0] } }
+      .sorted { ($0.first?.file ?? "") < ($1.first?.file ?? "") }
+  }
+
+  /// Last good definitions of other times may meet, too. What asked for anonymity keeps it.
+  private mutating func stopSharedSingleHops() {
+    for group in groups() {
+      for definition in group where definition.service.tor.isSingleHop {
+        guard let other = group.first(where: { $0.name != definition.name }) else { continue }
+        let diagnostics = definition.contradictions(to: other)
+        running[definition.name] = nil
+        result.stopped[definition.name] =
+          "\(definition.file) says tor.singleHop: true, and \(other.file) is in its instance too"
+        result.diagnostics += diagnostics
+        let known = result.rejections[definition.name]?.diagnostics ?? []
+        result.rejections[definition.name] = .init(
+          fallback: .stopped, diagnostics: (known + diagnostics).sortedByPlace())
+      }
     }
   }
 

@@ -8,6 +8,8 @@ public struct RevisionReading: Hashable, Sendable {
   public internal(set) var repository: [Diagnostic] = []
   /// Errors of files in `services/` that define nothing.
   public internal(set) var strays: [Diagnostic] = []
+  /// Sealed keys that definitions name, by file: those that look like one.
+  public internal(set) var sealedKeys: [String: SealedKey] = [:]
 
   /// Whether the revision is refused as a whole: the last accepted one stays.
   public var isRefused: Bool { repository.hasErrors }
@@ -31,6 +33,12 @@ public struct DefinitionCache: Sendable {
   var readings: [Key: ServiceReading] = [:]
 
   public init() {}
+
+  func reading(
+    _ name: ServiceName, file: String, blob: String, defaults: Defaults
+  ) -> ServiceReading? {
+    readings[Key(name: name, file: file, blob: blob, defaults: defaults)]
+  }
 }
 
 /// product.md §2: a tree of ours has no more.
@@ -38,8 +46,9 @@ private let serviceLimit = 10_000
 
 /// Reads a revision. Pure: the same files give the same reading, whatever the cache holds.
 ///
-/// Files are judged one by one; then what they say of each other: one address in two definitions, `formerly` of a
-/// service that is still defined, two `formerly` of one name. Such a conflict rejects the services involved, only.
+/// Files are judged one by one; then what they say of each other: one address or sealed key in two definitions,
+/// `formerly` of a service that is still defined, two `formerly` of one name, contradictions inside an instance. Such a
+/// conflict rejects the services involved, only.
 public func readRevision(_ files: RepositoryFiles, cache: inout DefinitionCache) -> RevisionReading
 {
   var reading = RevisionReading()
@@ -76,7 +85,7 @@ public func readRevision(_ files: RepositoryFiles, cache: inout DefinitionCache)
         message: "has \(reading.services.count) definitions (at most \(serviceLimit))"))
   }
   cache = fresh
-  rejectConflicts(in: &reading)
+  rejectConflicts(in: &reading, of: files)
   return reading
 }
 
@@ -135,7 +144,13 @@ private func readRepositoryFile(
   } else {
     reading.repository += document.diagnostics
   }
-  return Defaults(document.value?["defaults"])
+  let defaults = document.value?["defaults"]
+  for bucket in [TorBucket.introDoS, .proofOfWork] {
+    if let error = bucket.contradiction(in: defaults?["tor"], file: name) {
+      reading.repository.append(error)
+    }
+  }
+  return Defaults(defaults)
 }
 
 private func stray(_ leaf: String) -> String {

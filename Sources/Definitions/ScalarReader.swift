@@ -13,10 +13,11 @@ func readScalar(_ text: String, isPlain: Bool, isNull: Bool, as type: FieldType)
   let shown = excerpt(text)
   if isNull { return refuse("has no value (\(type.allowed))") }
   switch type {
-  case .boolean:
-    if !isPlain { return refuse("\"\(shown)\" is a text (true|false, without quotes)") }
+  case .boolean, .onlyFalse:
+    if !isPlain { return refuse("\"\(shown)\" is a text (\(type.allowed), without quotes)") }
+    if text == "true", case .onlyFalse = type { return refuse("true is not supported yet (false)") }
     if text == "true" || text == "false" { return .success(.boolean(text == "true")) }
-    return refuse("\(shown) is not true or false (true|false)")
+    return refuse("\(shown) is not true or false (\(type.allowed))")
   case .integer(let range, let noun):
     if !isPlain { return refuse("\"\(shown)\" is a text (\(type.allowed), without quotes)") }
     guard let value = decimalInteger(text) else {
@@ -29,6 +30,7 @@ func readScalar(_ text: String, isPlain: Bool, isNull: Bool, as type: FieldType)
     guard range.contains(value) else { return refuse("\(text) is not \(noun) (\(type.allowed))") }
     return .success(.integer(value))
   case .thousandths(let range, let noun):
+    if !isPlain { return refuse("\"\(shown)\" is a text (\(type.allowed), without quotes)") }
     guard let value = decimalThousandths(text) else {
       return refuse("\(shown) is not \(noun) (\(type.allowed), up to three decimals)")
     }

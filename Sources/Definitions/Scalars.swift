@@ -27,8 +27,10 @@ func decimalThousandths(_ text: String) -> Int? {
   return whole * 1000 + value * scale
 }
 
-private let sizeUnits = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)]
-private let durationUnits = [("d", 86400), ("h", 3600), ("m", 60), ("s", 1)]
+let sizeUnits: [(name: String, factor: Int)] = [
+  ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10),
+]
+let durationUnits: [(name: String, factor: Int)] = [("d", 86400), ("h", 3600), ("m", 60), ("s", 1)]
 
 /// `256MiB` in bytes.
 func size(_ text: String) -> Int? { quantity(text, sizeUnits) }
@@ -48,7 +50,7 @@ func thousandthsText(_ value: Int) -> String {
   return "\(value / 1000).\(places)"
 }
 
-private func quantity(_ text: String, _ units: [(String, Int)]) -> Int? {
+private func quantity(_ text: String, _ units: [(name: String, factor: Int)]) -> Int? {
   for (unit, factor) in units where text.hasSuffix(unit) {
     guard let count = decimalInteger(text.dropLast(unit.count)) else { return nil }
     let (value, overflow) = count.multipliedReportingOverflow(by: factor)
@@ -57,7 +59,7 @@ private func quantity(_ text: String, _ units: [(String, Int)]) -> Int? {
   return nil
 }
 
-private func quantityText(_ value: Int, _ units: [(String, Int)]) -> String? {
+private func quantityText(_ value: Int, _ units: [(name: String, factor: Int)]) -> String? {
   for (unit, factor) in units where value != 0 && value % factor == 0 {
     return "\(value / factor)\(unit)"
   }

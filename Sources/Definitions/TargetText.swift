@@ -2,12 +2,14 @@ public import OnionModel
 
 /// The spellings of a target.
 public enum TargetText {
-  static let forms = "ip:port, [v6]:port, host:PORT, unix:/path"
+  static let forms = "ip:port, [v6]:port, host:PORT, unix:/path, container:NAME:PORT"
 
   /// The rule for a `target:` field.
   public static let rule = TextRule(
     noun: "a target", allowed: forms,
-    pattern: #"^(\d+\.\d+\.\d+\.\d+:\d+|\[[0-9A-Fa-f:.]+\]:\d+|host:\d+|unix:/.+)$"#
+    pattern: "^(?:(?:host|[0-9]+(?:\\.[0-9]+){3}|\\[[0-9A-Fa-f:.]+\\]"
+      + "|container:[A-Za-z0-9][A-Za-z0-9_.-]{0,127}):\(numberPattern(1...65535))"
+      + "|unix:(?=.{1,\(pathLimit)}$)\(pathPattern("A-Za-z0-9._@+=~%-")))$"
   ) { text in
     do throws(TextProblem) {
       _ = try parse(text)
@@ -18,9 +20,7 @@ public enum TargetText {
   /// Reads a target; addresses come out in their one spelling.
   public static func parse(_ text: String) throws(TextProblem) -> Target {
     if text.hasPrefix("unix:") { return .unixSocket(try socketPath(String(text.dropFirst(5)))) }
-    if text.hasPrefix("container:") {
-      throw .because("\(excerpt(text)) is not supported yet (\(forms))")
-    }
+    if text.hasPrefix("container:") { return try container(text.dropFirst(10)) }
     if text.hasPrefix("[") {
       guard let end = text.lastIndex(of: "]") else { throw .notOne }
       let inside = String(text[text.index(after: text.startIndex)..<end])
@@ -49,11 +49,36 @@ public enum TargetText {
   private static func target(
     _ address: IPAddress, port: Int, written: String
   ) throws(TextProblem) -> Target {
-    if address.isSelf { throw loopback(written, port: port) }
-    if address.isNoMachine {
+    let reached = address.translated ?? address
+    if address.isSelf || reached.isSelf { throw loopback(written, port: port) }
+    if address.isNoMachine || reached.isNoMachine {
       throw .because("\(written) is no machine's address (a unicast address)")
     }
+    if address.needsZone {
+      throw .because("\(written) is link-local, and tor knows no zone (a routed address)")
+    }
     return .address(address.text, port: port)
+  }
+
+  /// Engines' own form of a name (Docker's `RestrictedNameChars`, Podman's `NameRegex`).
+  static let containerNameLimit = 128
+  private static let containerLetters = Set(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-".utf8)
+
+  private static func container(_ text: Substring) throws(TextProblem) -> Target {
+    guard let colon = text.lastIndex(of: ":") else {
+      throw .because("container:\(excerpt(String(text))) has no port (container:NAME:PORT)")
+    }
+    let name = String(text[..<colon])
+    guard (1...containerNameLimit).contains(name.utf8.count),
+      name.utf8.allSatisfy(containerLetters.contains), let first = name.first,
+      first.isLetter || first.isNumber
+    else {
+      throw .because(
+        "\(excerpt(name)) is not a container's name (1 to \(containerNameLimit) of a–z A–Z 0–9 _ . -, a"
+          + " letter or digit first)")
+    }
+    return .container(name, port: try port(text[text.index(after: colon)...]))
   }
 
   private static func loopback(_ written: String, port: Int) -> TextProblem {
@@ -106,6 +131,12 @@ public enum TargetText {
       throw .because("unix:\(path) is never allowed: \(reason)")
     }
     return path
+  }
+
+  /// An expression for what `checkPath` takes, without anchors: no part is empty, `.` or `..`.
+  /// - Parameter letters: as inside a character class, without `/`.
+  static func pathPattern(_ letters: String) -> String {
+    "(?:/(?!\\.{1,2}(?:/|$))[\(letters)]+)+"
   }
 
   /// An absolute path without `.`, `..`, `//`, an ending `/` or letters that a torrc or mount would read otherwise.

@@ -122,8 +122,13 @@ extension Array where Element == Diagnostic {
   /// By file, then place, then message: the order of a list for people.
   func sortedByPlace() -> [Diagnostic] {
     sorted { left, right in
-      (left.file, left.line ?? 0, left.column ?? 0, left.path, left.message)
-        < (right.file, right.line ?? 0, right.column ?? 0, right.path, right.message)
+      let (leftPlace, rightPlace) = (
+        (left.file, left.line ?? 0, left.column ?? 0),
+        (right.file, right.line ?? 0, right.column ?? 0)
+      )
+      if leftPlace != rightPlace { return leftPlace < rightPlace }
+      return (left.path, left.message, left.host?.text ?? "")
+        < (right.path, right.message, right.host?.text ?? "")
     }
   }
 

@@ -39,6 +39,8 @@ public struct Descriptor: ~Copyable, Sendable {
   /// What a file is opened for.
   public enum Access: Sendable {
     case reading
+    /// The same, and its access time stays as it is where the kernel allows that (its owner, or CAP_FOWNER).
+    case peeking
     /// Only to hold it, look at it, and change owner and label: no right to read is needed, nothing wakes up behind it
     /// (a pipe, a socket, a device).
     case holding
@@ -46,6 +48,7 @@ public struct Descriptor: ~Copyable, Sendable {
     var flags: Int32 {
       switch self {
       case .reading: O_RDONLY | O_NONBLOCK | O_NOCTTY
+      case .peeking: O_RDONLY | O_NONBLOCK | O_NOCTTY | CLINUX_O_NOATIME
       case .holding: CLINUX_O_PATH
       }
     }
@@ -78,7 +81,30 @@ public struct Descriptor: ~Copyable, Sendable {
   public borrowing func file(
     _ name: FileName, _ access: Access = .reading, _ resolution: Resolution = []
   ) throws(FileError) -> Descriptor {
-    try below(name, access.flags, 0, resolution)
+    do {
+      return try below(name, access.flags, 0, resolution)
+    } catch {
+      guard access == .peeking, error.number == EPERM else { throw error }
+      return try below(name, Access.reading.flags, 0, resolution)
+    }
+  }
+
+  /// Opens a regular file for reading, and nothing else: what bears the name is held and looked at first and only then
+  /// opened, so no device wakes up, whatever the name is swapped for meanwhile.
+  /// - Throws: `EINVAL` for anything but a regular file.
+  public borrowing func regularFile(
+    _ name: FileName, _ resolution: Resolution = []
+  ) throws(FileError) -> Descriptor {
+    let held = try file(name, .holding, resolution)
+    let kind = try held.status().kind
+    guard kind == .file else {
+      throw FileError(EINVAL, "open as a file (it is \(kind.rawValue))", held.path)
+    }
+    let object = FileName("/proc/self/fd/\(held.number)")
+    return try Self.open(AT_FDCWD, object, Access.reading.flags, 0, path: held.path) {
+      (folder, name, flags, _) in
+      openat(folder, name, flags | O_CLOEXEC)
+    }
   }
 
   /// Makes a file that was not there (`EEXIST` otherwise), 0600, open for writing.

@@ -18,6 +18,26 @@ public struct FileLock: ~Copyable, Sendable {
     self.file = file
   }
 
+  /// Takes the lock when whoever has it lets go of it, and notes no process: nothing is written, so it works on a full
+  /// disk too. Waits on this thread.
+  /// - Parameter patience: Seconds.
+  /// - Throws: `.held` when it was not let go of in time.
+  public init(
+    _ name: FileName, in folder: borrowing Descriptor, patience: Int
+  ) throws(Failure) {
+    let file = try Self.opened(name, folder)
+    // A hundred times a second: what it guards takes some milliseconds.
+    for attempt in 0... {
+      if flock(file.number, LOCK_EX | LOCK_NB) == 0 { break }
+      guard errno == EWOULDBLOCK || errno == EINTR else {
+        throw .file(FileError(errno, "lock", file.path))
+      }
+      guard attempt < patience * 100 else { throw .held(path: file.path, process: nil) }
+      usleep(10_000)
+    }
+    self.file = file
+  }
+
   private static func opened(
     _ name: FileName, _ folder: borrowing Descriptor
   ) throws(Failure) -> Descriptor {

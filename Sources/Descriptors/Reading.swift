@@ -35,6 +35,20 @@ extension Descriptor {
     return filled
   }
 
+  /// What a symbolic link says.
+  /// - Throws: `EINVAL` for anything but a link.
+  public borrowing func link(_ name: FileName) throws(FileError) -> String {
+    guard name.isEntry else { throw FileError(EINVAL, "read the link", joined(name)) }
+    var target = [CChar](repeating: 0, count: Int(PATH_MAX))
+    let count = name.withPointer { readlinkat(number, $0, &target, target.count) }
+    guard count >= 0 else { throw FileError(errno, "read the link", joined(name)) }
+    let bytes = target[..<count].map { UInt8(bitPattern: $0) }
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw FileError(EILSEQ, "read the link", joined(name))
+    }
+    return text
+  }
+
   /// The names in a folder, in no order, without `.` and `..`.
   /// - Throws: `E2BIG` if there are more than `limit`.
   public borrowing func names(limit: Int) throws(FileError) -> [FileName] {

@@ -38,13 +38,34 @@ extension Descriptor {
   public borrowing func write(
     _ bytes: UnsafeRawBufferPointer, to name: FileName, _ attributes: FileAttributes
   ) throws(FileError) {
+    try write(bytes, to: name, attributes, isReplacing: true)
+  }
+
+  /// The same under a name that nothing bears; on the disk when this returns.
+  /// - Throws: `EEXIST` if anything bears it; nothing is ever replaced.
+  public borrowing func writeNew(
+    _ bytes: UnsafeRawBufferPointer, to name: FileName,
+    _ attributes: FileAttributes = FileAttributes()
+  ) throws(FileError) {
+    try write(bytes, to: name, attributes, isReplacing: false)
+    try synchronize()
+  }
+
+  private borrowing func write(
+    _ bytes: UnsafeRawBufferPointer, to name: FileName, _ attributes: FileAttributes,
+    isReplacing: Bool
+  ) throws(FileError) {
     let temporary = Self.temporaryName()
     let file = try newFile(temporary)
     do {
       try file.fill(bytes)
       try file.apply(attributes)
       try file.synchronize()
-      try replace(name, by: temporary)
+      if isReplacing {
+        try replace(name, by: temporary)
+      } else {
+        try rename(temporary, to: self, as: name)
+      }
     } catch {
       // The first error is what matters; what cannot be removed is swept up as a leftover.
       _ = temporary.withPointer { unlinkat(number, $0, 0) }

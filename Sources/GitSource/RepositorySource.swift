@@ -37,10 +37,12 @@ public struct RepositorySource: Sendable, Equatable {
   /// Checks everything that can be checked without a network: URL, branch, path, and that each
   /// file it names is there, safe, and of a kind that works.
   ///
+  /// - Parameter readsFiles: false where the files lie on another machine.
   /// - Throws: `GitError` with code `.configuration`.
-  public func check() throws(GitError) {
+  public func check(readsFiles: Bool = true) throws(GitError) {
     _ = try checkedAddress()
     _ = try checkedPath()
+    guard readsFiles else { return }
     switch credentials {
     case .none: break
     case .token(let file, _): _ = try Token.read(file)
@@ -112,6 +114,8 @@ public struct SourceLimits: Sendable, Equatable {
   public var objects: Int = 500_000
   /// Bytes of one definition file (product.md §2).
   public var fileBytes: Int = 256 << 10
+  /// Bytes of one sealed key: a hundred bytes, a header, and a stanza a recipient.
+  public var secretBytes: Int = 64 << 10
   /// Bytes of all definition files together, since they are held in memory.
   public var treeBytes: Int = 64 << 20
   /// Files under our folders (product.md §2).

@@ -10,8 +10,11 @@ public enum TrustPolicy: Sendable, Equatable {
 
   /// Checks the policy against where the commits come from, and its file.
   ///
+  /// - Parameter readsFile: false where the file lies on another machine.
   /// - Throws: `.configuration`.
-  public func check(for source: RepositorySource) throws(GitError) {
+  public func check(
+    for source: RepositorySource, readsFile: Bool = true
+  ) throws(GitError) {
     switch self {
     case .transport:
       let address = try source.checkedAddress()
@@ -22,7 +25,9 @@ public enum TrustPolicy: Sendable, Equatable {
             + "use https, ssh or signers")
       }
     case .signers(let file):
-      _ = try GuardedFile.read(file, .rootOwned, named: "repository.trust.signers")
+      if readsFile {
+        _ = try GuardedFile.read(file, .rootOwned, named: "repository.trust.signers")
+      }
     }
   }
 }

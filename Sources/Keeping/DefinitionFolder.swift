@@ -1,6 +1,7 @@
 public import Definitions
 import Descriptors
 import Glibc
+import OnionModel
 
 /// A folder of definitions on this disk, read as the agent reads a commit's tree: bounded, without following links.
 ///
@@ -14,7 +15,7 @@ public struct DefinitionFolder: Sendable {
 
   public init(_ path: String) { self.path = path }
 
-  /// `onionkeeper.yaml` and all of `services/`.
+  /// `onionkeeper.yaml`, all of `services/`, and the sealed keys of `secrets/`.
   /// - Throws: `KeepingError` for a link or a folder that cannot be listed.
   public func read() throws -> RepositoryFiles {
     var files: [RepositoryFiles.File] = []
@@ -23,10 +24,14 @@ public struct DefinitionFolder: Sendable {
       if try root.status(of: "onionkeeper.yaml") != nil {
         files.append(try file("onionkeeper.yaml", "onionkeeper.yaml", in: root))
       }
-      guard try root.status(of: "services") != nil else { return RepositoryFiles(files) }
-      let services = try root.folder("services", .crossingMounts)
-      for name in try services.names(limit: Self.countLimit) {
-        files.append(try file(name, "services/\(name)", in: services))
+      for folder in ["services", "secrets"] {
+        guard try root.status(of: FileName(folder)) != nil else { continue }
+        let opened = try root.folder(FileName(folder), .crossingMounts)
+        let limit = Self.countLimit - files.count
+        for name in try opened.names(limit: limit)
+        where folder == "services" || name.bytes.ends(with: ".age") {
+          files.append(try file(name, "\(folder)/\(name)", in: opened))
+        }
       }
     } catch let error as FileError {
       throw KeepingError(error.description)
@@ -43,17 +48,29 @@ public struct DefinitionFolder: Sendable {
     guard status.kind == .file else {
       throw KeepingError("\(path) is \(status.kind.rawValue): only plain files are read")
     }
-    guard status.size <= Self.fileLimit else {
+    let limit = Self.limit(of: path)
+    guard status.size <= limit else {
       return RepositoryFiles.File(
         path: path, blob: "\(status.inode)-\(status.size)", content: .tooLarge(size: status.size))
     }
     return RepositoryFiles.File(
-      path: path, bytes: try folder.file(name).read(limit: Self.fileLimit))
+      path: path, bytes: try folder.file(name).read(limit: limit))
+  }
+
+  /// A sealed key is no larger.
+  private static func limit(of path: String) -> Int {
+    path.hasPrefix("secrets/") ? SealedKey.limit : fileLimit
   }
 
   private func current() throws(FileError) -> String {
     guard let pointer = getcwd(nil, 0) else { throw FileError(errno, "look up", ".") }
     defer { free(pointer) }
     return String(cString: pointer)
+  }
+}
+
+extension [UInt8] {
+  fileprivate func ends(with text: String) -> Bool {
+    suffix(text.utf8.count).elementsEqual(text.utf8)
   }
 }

@@ -14,7 +14,7 @@ public struct HostConfiguration: Sendable {
 
   /// The host file that it was read from, absolute.
   public var file: String
-  /// A digest of the file and of the network lines that it names: equal means nothing moved.
+  /// A digest of the file, and of the network lines and signers that it names: equal means nothing moved.
   public var fingerprint: String
   public var host: HostName
   public var labels: [String: String]

@@ -117,7 +117,7 @@ public actor Keeper {
 
   /// One pass.
   /// - Parameters:
-  ///   - trigger: `start`, `interval`, `signal`, `event`, `source`, `apply`: for the journal.
+  ///   - trigger: `start`, `interval`, `signal`, `event`, `disk`, `source`, `apply`: for the journal.
   ///   - asks: whether the repository is asked anew. Drift alone is no reason to.
   ///   - patience: how long to wait for the repository; `nil`: until it answers or its own deadlines pass.
   /// - Throws: `JournalError`: without a journal nothing is done.

@@ -1,22 +1,26 @@
-import Definitions
+package import Definitions
 import FoundationEssentials
 import GitSource
-import Journaling
-import OnionModel
+package import Journaling
+package import OnionModel
 
-/// Keeps what was read, so that an unchanged revision costs nothing in a pass.
-struct RevisionReader {
+/// Keeps what was read, so that an unchanged revision costs nothing in a pass, and a changed one what has changed.
+package struct RevisionReader {
   /// What a revision comes to on this host.
-  struct Result {
-    var desired: Desired
+  package struct Result {
+    package var desired: Desired
     /// By service of this host, what its file was rejected for.
-    var rejections: [ServiceName: [Diagnostic]]
-    var diagnostics: [Diagnostic]
+    package var rejections: [ServiceName: [Diagnostic]]
+    package var diagnostics: [Diagnostic]
     /// To be remembered for the next revision; `nil` if it was already.
-    var lastGood: [ServiceName: LastGood]?
+    package var lastGood: [ServiceName: LastGood]?
   }
 
+  package init() {}
+
   private var cache = DefinitionCache()
+  /// The last good ones as they are stored: neither read nor written again while they stay.
+  private var kept: [ServiceName: (text: String, definition: Definition)] = [:]
   private var latest: (commit: CommitID, result: Result)?
 
   /// The host file moved: what it allows must be asked again.
@@ -37,12 +41,12 @@ struct RevisionReader {
   }
 
   /// Resolves an accepted revision for this host.
-  mutating func read(
+  package mutating func read(
     _ revision: AcceptedRevision, _ files: RepositoryFiles, lastGood: [ServiceName: LastGood],
     _ configuration: HostConfiguration
   ) -> Result {
     let reading = readRevision(files, cache: &cache)
-    let before = lastGood.compactMapValues { decode($0.text) }
+    let before = decode(lastGood)
     let resolved = resolve(reading, lastGood: before, host: configuration.context)
     let kept = resolved.rejections.compactMapValues { rejection -> String? in
       guard rejection.fallback == .lastGood else { return nil }
@@ -53,10 +57,13 @@ struct RevisionReader {
       services: resolved.services, kept: kept, stopped: resolved.stopped,
       unsettled: resolved.unsettled,
       defined: resolved.defined, recipe: configuration.recipe, network: configuration.network,
-      identity: configuration.identity, removalsAnnounced: revision.removalsAnnounced)
+      identity: configuration.identity, removalsAnnounced: revision.removalsAnnounced,
+      sealedKeys: resolved.sealedKeys, ageIdentity: configuration.ageIdentity,
+      backupRecipients: configuration.backupRecipients)
     var good: [ServiceName: LastGood] = [:]
+    let texts = encode(resolved.lastGood)
     for (name, definition) in resolved.lastGood {
-      guard let text = encode(definition) else { continue }
+      guard let text = texts[name] else { continue }
       good[name] = LastGood(
         blob: definition.blob, text: text,
         revision: lastGood[name].flatMap { $0.text == text ? $0.revision : nil } ?? revision.commit)
@@ -76,18 +83,41 @@ struct RevisionReader {
   mutating func remember(_ result: Result, of commit: CommitID) { latest = (commit, result) }
 
   /// A text that a later version refuses costs that one service its last good definition, and nothing else.
-  private func decode(_ text: String) -> Definition? {
-    do { return try JSONDecoder().decode(Definition.self, from: Data(text.utf8)) } catch {
-      return nil
+  private mutating func decode(_ lastGood: [ServiceName: LastGood]) -> [ServiceName: Definition] {
+    let decoder = JSONDecoder()
+    var definitions: [ServiceName: Definition] = [:]
+    for (name, stored) in lastGood {
+      if let known = kept[name], known.text == stored.text {
+        definitions[name] = known.definition
+        continue
+      }
+      do {
+        let text = Data(stored.text.utf8)
+        let read = try decoder.decode(StoredDefinition.self, from: text).definition(from: cache)
+        guard case .success(let definition) = read else { continue }
+        definitions[name] = definition
+        kept[name] = (stored.text, definition)
+      } catch { continue }
     }
+    return definitions
   }
 
-  private func encode(_ definition: Definition) -> String? {
+  private mutating func encode(_ definitions: [ServiceName: Definition]) -> [ServiceName: String] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    do {
-      return String(decoding: try encoder.encode(definition), as: UTF8.self)
-    } catch { return nil }
+    var texts: [ServiceName: (text: String, definition: Definition)] = [:]
+    for (name, definition) in definitions {
+      if let known = kept[name], known.definition.isStoredAs(definition) {
+        texts[name] = known
+        continue
+      }
+      do {
+        let text = try encoder.encode(StoredDefinition(definition))
+        texts[name] = (String(decoding: text, as: UTF8.self), definition)
+      } catch { continue }
+    }
+    kept = texts
+    return texts.mapValues(\.text)
   }
 }
 

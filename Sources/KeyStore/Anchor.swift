@@ -50,11 +50,10 @@ extension KeyRoot {
 
   /// Replaces the anchor; on the disk when this returns.
   public func writeAnchor(_ anchor: Anchor) throws(KeyStoreError) {
-    try converting("write the anchor") {
+    try changing("write the anchor") { root in
       guard !anchor.source.utf8.contains(UInt8(ascii: "\n")) else {
         throw KeyStoreError(.io, "write the anchor", "a source of several lines")
       }
-      let root = try open("write the anchor")
       try root.own.write(Array(anchor.text.utf8), to: Self.anchor)
     }
   }

@@ -7,6 +7,8 @@ public actor KeyRoot {
   /// The absolute path, as configured.
   public nonisolated let path: String
   public nonisolated let id: AgentID
+  /// Where `age` is looked for.
+  let agePath: String
 
   private let executor = QueueExecutor(label: "onionkeeper.keys")
   public nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -21,6 +23,14 @@ public actor KeyRoot {
   public init(path: String, id: AgentID) {
     self.path = path
     self.id = id
+    agePath = Age.standardPath
+  }
+
+  /// With another `PATH` for `age`: for tests of what happens without it.
+  init(path: String, id: AgentID, agePath: String) {
+    self.path = path
+    self.id = id
+    self.agePath = agePath
   }
 
   // Folders in `.onionkeeper/`.
@@ -28,9 +38,12 @@ public actor KeyRoot {
   static let retired: FileName = "retired"
   static let backup: FileName = "backup"
   static let lock: FileName = "lock"
+  static let operation: FileName = "operation"
 
-  /// Names in the key folder and in an instance's: ten times the most services that were ever tried on one host.
+  /// Names in the key folder and in those of `.onionkeeper/`: ten times the most services that were ever tried on one host.
   static let placeLimit = 20_000
+  /// Names in one instance's folder, which its tor's user may fill: ten times the most members that an instance has had.
+  static let memberLimit = 5000
 
   /// Makes the key folder and all that `.onionkeeper/` holds. See `RootMarker.setUp`.
   public static func setUp(_ path: String, id: AgentID) throws(KeyStoreError) {
@@ -74,6 +87,37 @@ public actor KeyRoot {
     }
     let own = try keys.folder(RootMarker.folder)
     return Opened(keys: keys, own: own)
+  }
+}
+
+extension KeyRoot {
+  /// Seconds that an operation waits for another process's: each takes milliseconds, but a disk may be slow.
+  private static let patience = 20
+
+  /// Opens the folder and runs a body that changes it, while no other process does: the agent and `keys` commands
+  /// change it side by side.
+  /// - Throws: `root.busy` if another process does not end in time; what `open` throws.
+  func changing<Result>(
+    _ operation: String, _ body: (borrowing Opened) throws -> Result
+  ) throws(KeyStoreError) -> Result {
+    try converting(operation) {
+      let root = try open(operation)
+      let lock = try operationLock(root, operation)
+      defer { withExtendedLifetime(lock) {} }
+      return try body(root)
+    }
+  }
+
+  private func operationLock(_ root: borrowing Opened, _ operation: String) throws -> FileLock {
+    do {
+      return try FileLock(Self.operation, in: root.own, patience: Self.patience)
+    } catch FileLock.Failure.file(let error) {
+      throw error
+    } catch {
+      throw KeyStoreError(
+        .rootBusy, operation,
+        "another process has been changing \(path) for \(Self.patience) s; nothing was written")
+    }
   }
 }
 

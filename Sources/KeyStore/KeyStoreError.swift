@@ -14,6 +14,12 @@ public struct KeyStoreError: Error, Hashable, Sendable, CustomStringConvertible 
     case keyMismatch = "key.mismatch"
     /// The key there is not whole.
     case keyDamaged = "key.damaged"
+    /// What was to be read as a key is none, or more than one.
+    case keyUnusable = "key.unusable"
+    /// A sealed key that the identity does not open, or something that could not be sealed.
+    case keySealed = "key.sealed"
+    /// The host has no `age`.
+    case ageMissing = "age.missing"
     /// The folder's marker is another agent's, or its owner or mode is not safe.
     case rootForeign = "root.foreign"
     /// The folder bears no marker: not set up, or not mounted.
@@ -23,6 +29,9 @@ public struct KeyStoreError: Error, Hashable, Sendable, CustomStringConvertible 
     case diskFull = "disk.full"
     case diskReadOnly = "disk.readonly"
     case denied
+    case timeout
+    /// The task was told to stop; nothing was written.
+    case cancelled
     case io
   }
 
@@ -55,14 +64,14 @@ public struct KeyStoreError: Error, Hashable, Sendable, CustomStringConvertible 
   /// Worth another try without anybody doing anything.
   public var isTransient: Bool {
     switch code {
-    case .rootBusy, .diskFull, .diskReadOnly, .denied, .io: true
+    case .rootBusy, .diskFull, .diskReadOnly, .denied, .timeout, .cancelled, .io: true
     default: false
     }
   }
 }
 
 /// Runs a body whose file errors become the operation's.
-func converting<Result>(
+func converting<Result: ~Copyable>(
   _ operation: String, _ body: () throws -> Result
 ) throws(KeyStoreError) -> Result {
   do {

@@ -9,8 +9,7 @@ extension KeyRoot {
   public func retire(
     _ place: KeyPlace, _ address: OnionAddress?, now: Timestamp
   ) throws(KeyStoreError) -> String {
-    try converting("retire") {
-      let root = try open("retire")
+    try changing("retire") { root in
       let folder = try folder(place, root, "retire")
       if let address { _ = try verifiedSecret(address, in: folder, "retire") }
       let retired = try root.own.folder(Self.retired)
@@ -51,12 +50,11 @@ extension KeyRoot {
   public func restore(
     _ id: String, to place: KeyPlace, _ address: OnionAddress, owner: Int
   ) throws(KeyStoreError) {
-    try converting("restore") {
+    try changing("restore") { root in
       guard RetiredKey.service(ofID: id) != nil else {
         throw KeyStoreError(
           .keyMissing, "restore", "\(FileName(id)) is not the name of a retired key")
       }
-      let root = try open("restore")
       let retired = try root.own.folder(Self.retired)
       guard try retired.status(of: FileName(id)) != nil else {
         // Done before a crash: the key is at its place, only the pin may be missing.
@@ -74,8 +72,7 @@ extension KeyRoot {
   public func move(
     from old: KeyPlace, to place: KeyPlace, _ address: OnionAddress, owner: Int
   ) throws(KeyStoreError) {
-    try converting("move") {
-      let root = try open("move")
+    try changing("move") { root in
       let oldName = FileName(old.service.text)
       if try isThere(old, root) {
         _ = try verifiedSecret(address, in: try folder(old, root, "move"), "move")
@@ -141,7 +138,7 @@ extension KeyRoot {
       return nil
     }
     if let old = looks.retired[FileName(id)], old.status == status { return (status, old.key) }
-    let secret = try folder.file(Inspection.secretName)
+    let secret = try folder.regularFile(Inspection.secretName)
     let opened = try secret.status()
     guard case .whole(let address) = try SecretKeyFile.judge(secret) else { return nil }
     return (opened, RetiredKey(id: id, service: service, address: address))

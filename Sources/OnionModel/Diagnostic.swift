@@ -13,10 +13,12 @@ public struct Diagnostic: Hashable, Sendable, Codable, CustomStringConvertible {
   public var path: String
   /// What is wrong, and in parentheses what is allowed.
   public var message: String
+  /// The one host that it arises on, where several were asked; `nil` for what is wrong everywhere.
+  public var host: HostName?
 
   public init(
     severity: Severity = .error, file: String, line: Int? = nil, column: Int? = nil,
-    path: String = "", message: String
+    path: String = "", message: String, host: HostName? = nil
   ) {
     self.severity = severity
     self.file = file
@@ -24,6 +26,7 @@ public struct Diagnostic: Hashable, Sendable, Codable, CustomStringConvertible {
     self.column = column
     self.path = path
     self.message = message
+    self.host = host
   }
 
   /// `services/blog.yaml:14:11: ports[0].virtual: 70000 is not a port (1–65535)`
@@ -32,6 +35,7 @@ public struct Diagnostic: Hashable, Sendable, Codable, CustomStringConvertible {
     if let line { text += ":\(line)" }
     if line != nil, let column { text += ":\(column)" }
     text += severity == .warning ? ": warning: " : ": "
+    if let host { text += "on host \(host): " }
     if !path.isEmpty { text += "\(path): " }
     return text + message
   }

@@ -77,6 +77,9 @@ public struct InstanceConfiguration: Hashable, Sendable, Codable {
       torrc: torrc(options), guardScript: guardScript(guarded), sums: sums(guarded))
   }
 
+  /// The torrc alone, which says no address of a key: `nil` if the gateway's or a container's is needed and not known.
+  public func torrc(gateway: String?) -> String? { serviceOptions(gateway: gateway).map(torrc) }
+
   /// The same with the address of a key that was just made.
   public func resolving(_ service: ServiceName, to address: OnionAddress) -> InstanceConfiguration {
     var configuration = self

@@ -115,6 +115,9 @@ private struct Auditor {
     if let pin = observed.pins.value?[place.service] {
       find(1, "a new key for \(place.service), which is pinned to \(pin)")
     }
+    if let damage = observed.damagedPins[place.service] {
+      find(1, "a new key for \(place.service), whose pin cannot be read: \(damage)")
+    }
     if observed.pins.value == nil || observed.retired.value == nil {
       find(1, "a new key for \(place.service) although pins or retired keys were not seen")
     }
@@ -140,6 +143,9 @@ private struct Auditor {
     guard let pins = observed.pins.value, let retired = observed.retired.value else {
       find(1, "\(sealed) would be opened although pins or retired keys were not seen")
       return
+    }
+    if observed.damagedPins[place.service] != nil {
+      find(1, "\(sealed) would be opened for \(place.service), whose pin cannot be read")
     }
     if let wanted = service?.address ?? pins[place.service], wanted != address {
       find(1, "\(sealed) would be opened for \(place.service) without having to make \(wanted)")

@@ -77,6 +77,9 @@ private struct Judge {
       guard let address = directory.address else {
         return Condition(.keyReady, .no, reason: "secret key missing or damaged")
       }
+      if let damage = observed.damagedPins[service.name] {
+        return Condition(.keyReady, .unknown, reason: damage)
+      }
       if let pin = observed.pins.value?[service.name], pin != address {
         return Condition(.keyReady, .no, reason: "the key there is not the pinned one")
       }

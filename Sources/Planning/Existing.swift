@@ -94,7 +94,7 @@ extension Planner {
     }
   }
 
-  private func isOverBudget(_ sheet: InstanceSheet) -> Bool {
+  func isOverBudget(_ sheet: InstanceSheet) -> Bool {
     sheet.memory.interruptions.filter { observed.now.since($0) < Self.budgetSeconds }.count
       >= Self.budget
   }
@@ -110,7 +110,7 @@ extension Planner {
     return Int((Self.budgetSeconds - observed.now.since(releasing)).rounded(.up))
   }
 
-  private func budgetMessage(_ deviations: [Deviation]) -> String {
+  func budgetMessage(_ deviations: [Deviation]) -> String {
     "repaired \(Self.budget) times within the hour and moved again"
       + (deviations.first.map { " (\($0))" } ?? "") + ": find out who changes it"
   }
@@ -273,7 +273,7 @@ extension Planner {
       return
     }
     let services = appliedServices(sheet)
-    let needsRestart = services.contains { name, service in
+    var needsRestart = services.contains { name, service in
       // Under another name it is the same to tor: it goes by the key.
       guard
         let before = applied.services[name]
@@ -282,6 +282,7 @@ extension Planner {
       return before.address != service.address
         || mustRestart(from: before.access, to: service.access)
     }
+    if case .restart? = clientDrift(sheet) { needsRestart = true }
     if applied.torrc != wanted.torrc || applied.services != services {
       let moved = movedTargets(sheet)
       planConfiguration(
@@ -394,9 +395,15 @@ extension Planner {
     _ container: ContainerObservation, _ sheet: InstanceSheet, _ options: [String],
     into group: inout StepGroup
   ) {
+    let clientDrift = clientDrift(sheet)
+    if case .restart(let deviations)? = clientDrift {
+      planClientDrift(deviations, container, sheet, into: &group)
+      return
+    }
     let files = writing(sheet, cause: .drift)
     group.steps += files
     var deviations = files.flatMap(\.deviations).filter { $0.what == "etc/torrc" }
+    if case .reload(let missing)? = clientDrift { deviations += missing }
     if case .present(let tor)? = observed.tors[sheet.instance], tor.serviceOptions != options {
       deviations.append(
         Deviation(

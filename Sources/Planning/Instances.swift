@@ -267,7 +267,7 @@ extension Planner {
 
   /// Of all members, those that are left out for now too, so that they join by a reload; but for a directory that cannot
   /// be mounted, since it is not there.
-  private func specification(
+  func specification(
     of roster: Roster, guests: [ConfiguredService], engine: EngineIdentity
   ) -> ContainerSpecification {
     let instance = roster.instance

@@ -15,6 +15,13 @@ extension Planner {
   /// Decides from the directory, the pin, the definition's address and the retired keys.
   func decideKey(_ service: OnionService, removals: Removals, sight: Sight) -> KeyDecision {
     let place = KeyPlace(instance: service.instance, service: service.name)
+    for name in [service.name] + (service.formerly.map { [$0] } ?? []) {
+      guard let damage = observed.damagedPins[name] else { continue }
+      return held(
+        .unknown, service,
+        "what \(name) is pinned to cannot be read: \(damage); nothing is started or re-keyed meanwhile"
+      )
+    }
     switch observed.keys[place] ?? .unknown("it was not looked at") {
     case .unknown(let reason):
       return held(.unknown, service, "key directory \(place) cannot be read: \(reason)")
@@ -25,6 +32,13 @@ extension Planner {
     }
   }
 
+  /// What it is pinned to; where its pin is gone, the address under which its tor last ran.
+  private func pinned(_ service: ServiceName, _ sight: Sight) -> OnionAddress? {
+    if let pin = sight.pins[service] { return pin }
+    guard let instance = memory.services[service] else { return nil }
+    return memory.instances[instance]?.applied?.services[service]?.address
+  }
+
   func held(_ kind: Waiting.Kind, _ service: OnionService, _ message: String) -> KeyDecision {
     .held(Waiting(kind, service: service.name, instance: service.instance, message: message))
   }
@@ -32,7 +46,7 @@ extension Planner {
   private func decideThere(
     _ service: OnionService, _ place: KeyPlace, _ directory: KeyDirectory, _ sight: Sight
   ) -> KeyDecision {
-    let pin = sight.pins[service.name]
+    let pin = pinned(service.name, sight)
     let address: OnionAddress
     switch directory.secret {
     case .whole(let found): address = found
@@ -72,12 +86,13 @@ extension Planner {
           + " being reachable; remove one")
     }
     var steps: [Step] = []
-    if pin != address {
+    if sight.pins[service.name] != address {
       steps.append(
         Step(
           .pin(service.name, address, at: place), cause: .change, service: service.name,
           deviations: [
-            Deviation("pin", expected: address.text, observed: pin?.text ?? "none")
+            Deviation(
+              "pin", expected: address.text, observed: sight.pins[service.name]?.text ?? "none")
           ]))
     }
     steps += repairs(service, place, directory, address)
@@ -137,7 +152,7 @@ extension Planner {
   private func decideAbsent(
     _ service: OnionService, _ place: KeyPlace, removals: Removals, sight: Sight
   ) -> KeyDecision {
-    let pin = sight.pins[service.name]
+    let pin = pinned(service.name, sight)
     if let wanted = service.address ?? pin {
       return decideWanted(wanted, pin: pin, service, place, sight)
     }

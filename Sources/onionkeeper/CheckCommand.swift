@@ -1,5 +1,5 @@
 import ArgumentParser
-import Definitions
+import Foundation
 import Keeping
 import OnionModel
 
@@ -7,19 +7,23 @@ struct CheckCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check",
     abstract:
-      "Check a folder of definitions, a host file, or one against the other, without acting.",
-    discussion: "For a repository's own CI. Exit code 1 if anything is wrong; warnings alone are 0."
-  )
+      "Check a folder of definitions, host files, or one against the other, without acting.",
+    discussion: """
+      For a repository's own CI: needs no root, no network and no engine. Exit code 1 if anything is wrong; warnings \
+      alone are 0.
+
+      Alone, --host FILE is this machine's: owners, modes and every file that it names are checked. Beside a folder it \
+      is another machine's: its text is checked, and what it allows is held against the definitions that select it. \
+      --host may be repeated, and name a folder of host files: check . --host hosts
+      """)
 
   enum Format: String, ExpressibleByArgument, CaseIterable { case text, json, github }
 
   @Argument(help: "The folder of onionkeeper.yaml.")
   var folder: String?
 
-  @Option(
-    name: .long,
-    help: "A host file: checked itself, and what it allows held against the definitions.")
-  var host: String?
+  @Option(name: .long, help: "A host file, or a folder of host files; may be repeated.")
+  var host: [String] = []
 
   @Option(name: .long, help: "text, json, or github (annotations).")
   var format = Format.text
@@ -28,25 +32,16 @@ struct CheckCommand: AsyncParsableCommand {
   var json = false
 
   func validate() throws {
-    if folder == nil, host == nil {
+    if folder == nil, host.isEmpty {
       throw ValidationError("name a folder, or --host FILE, or both")
     }
   }
 
   func run() async throws {
     try await reporting {
-      var found: [Diagnostic] = []
-      var context: HostContext?
-      if let host {
-        var common = CommonOptions()
-        common.config = host
-        do throws(HostFileError) {
-          context = try HostFile(path: common.path).read().context
-        } catch {
-          found += error.diagnostics
-        }
-      }
-      if let folder { found += try self.found(in: folder, context) }
+      let found = RepositoryCheck(
+        folder: folder, hostFiles: host, current: FileManager.default.currentDirectoryPath
+      ).run()
       try show(found)
       let errors = found.filter { $0.severity == .error }.count
       if format == .text, !json {
@@ -57,15 +52,6 @@ struct CheckCommand: AsyncParsableCommand {
             : "ok" + (warnings == 0 ? "" : ", " + count(warnings, "warning")))
       }
       if errors > 0 { throw ExitCode.failure }
-    }
-  }
-
-  /// A folder that cannot be read is a finding like any other: in every format.
-  private func found(in folder: String, _ context: HostContext?) throws -> [Diagnostic] {
-    do {
-      return check(try DefinitionFolder(folder).read(), host: context)
-    } catch let error as KeepingError {
-      return [Diagnostic(file: folder, message: error.message)]
     }
   }
 
@@ -83,7 +69,9 @@ struct CheckCommand: AsyncParsableCommand {
       case .github:
         let place = diagnostic.line.map { ",line=\($0),col=\(diagnostic.column ?? 1)" } ?? ""
         let kind = diagnostic.severity == .error ? "error" : "warning"
-        let text = (diagnostic.path.isEmpty ? "" : "\(diagnostic.path): ") + diagnostic.message
+        let text =
+          (diagnostic.host.map { "on host \($0): " } ?? "")
+          + (diagnostic.path.isEmpty ? "" : "\(diagnostic.path): ") + diagnostic.message
         print(
           "::\(kind) file=\(escaped(diagnostic.file, property: true))\(place)::\(escaped(text, property: false))"
         )

@@ -20,13 +20,21 @@ struct Onionkeeper: AsyncParsableCommand {
     version: version,
     subcommands: [
       SetUpCommand.self, RunCommand.self, PlanCommand.self, ApplyCommand.self, StatusCommand.self,
-      HistoryCommand.self, CheckCommand.self, ApproveCommand.self, DownCommand.self,
+      HistoryCommand.self, CheckCommand.self, RenderCommand.self, InitCommand.self,
+      SchemaCommand.self, ApproveCommand.self, KeysCommand.self, AdoptCommand.self,
+      DownCommand.self,
     ])
 }
 
 extension Onionkeeper {
   /// `--config FILE` and `--quiet` may also stand before the command.
   static func main() async {
+    do {
+      try concealMemory()
+    } catch {
+      complain("\(error)")
+      exit(withError: ExitCode.failure)
+    }
     var arguments = Array(CommandLine.arguments.dropFirst())
     var leading: [String] = []
     while let first = arguments.first {
@@ -39,7 +47,11 @@ extension Onionkeeper {
         break
       }
     }
-    if !leading.isEmpty, !arguments.isEmpty { arguments.insert(contentsOf: leading, at: 1) }
+    if !leading.isEmpty, let command = arguments.first {
+      // Of a command of several, they are the inner one's.
+      let depth = command == KeysCommand.configuration.commandName && arguments.count > 1 ? 2 : 1
+      arguments.insert(contentsOf: leading, at: depth)
+    }
     await main(arguments)
   }
 }

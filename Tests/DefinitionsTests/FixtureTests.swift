@@ -1,13 +1,15 @@
 import Definitions
+import FixtureFiles
 import OnionModel
 import Testing
 
 /// Every fixture says what it is; see README.md.
 @Suite struct FixtureTests {
   @Test func foldersAreWhole() {
-    #expect(Fixture.all(in: "definitions").count > 80)
-    #expect(Fixture.all(in: "repository").count >= 9)
-    #expect(Fixture.all(in: "revisions").count >= 8)
+    #expect(Fixture.all(in: "definitions").count > 110)
+    #expect(Fixture.all(in: "histories").count >= 12)
+    #expect(Fixture.all(in: "repository").count >= 10)
+    #expect(Fixture.all(in: "revisions").count >= 14)
   }
 
   @Test(arguments: Fixture.all(in: "definitions"))
@@ -37,19 +39,69 @@ import Testing
   @Test(arguments: Fixture.all(in: "revisions"))
   func revision(_ fixture: Fixture) throws {
     let files = RepositoryFiles(fixture.sections)
-    var host: HostContext?
-    if let words = fixture.notes("host").first?.split(separator: " ").map(String.init) {
-      let labels = words.dropFirst().map { $0.split(separator: "=").map(String.init) }
-      let allowed = fixture.notes("allow").first?.split(separator: " ").map(String.init) ?? []
-      host = HostContext(
-        name: try #require(HostName(words[0])),
-        labels: Dictionary(uniqueKeysWithValues: labels.map { ($0[0], $0[1]) }),
-        allow: try AllowList(allowed))
-    }
-    #expect(check(files, host: host).map(\.description) == fixture.notes("expect"))
+    let host = try host(fixture)
+    #expect(
+      check(files, hosts: host.map { [$0] } ?? []).map(\.description) == fixture.notes("expect"))
     let rejected = readRevision(files).services.filter { $0.value.definition == nil }.keys.sorted()
     let expected = fixture.notes("rejected").flatMap { $0.split(separator: " ").map(String.init) }
     #expect(rejected.map(\.text) == expected)
+  }
+
+  /// One revision after another on one host, each resolved with what the one before left as last good.
+  @Test(arguments: Fixture.all(in: "histories"))
+  func history(_ fixture: Fixture) throws {
+    var files: [String: [UInt8]] = ["onionkeeper.yaml": Array("version: 1\n".utf8)]
+    var last = HostDefinitions()
+    var cache = DefinitionCache()
+    let count = fixture.noteKeys.compactMap { Int($0.split(separator: " ").last ?? "") }.max() ?? 0
+    try #require(count > 0, "the fixture expects nothing")
+    for number in 1...count {
+      for (header, bytes) in fixture.sections {
+        let words = header.split(separator: " ").map(String.init)
+        guard words[0] == "\(number)" else { continue }
+        files[words[1]] = words.last == "gone" ? nil : bytes
+      }
+      let reading = readRevision(RepositoryFiles(files), cache: &cache)
+      try #require(!reading.isRefused)
+      let host = try #require(try self.host(fixture, number))
+      last = resolve(reading, lastGood: last.lastGood, host: host)
+      func expect(_ what: String, _ found: [String]) {
+        #expect(found == fixture.notes("\(what) \(number)"), "\(what) after revision \(number)")
+      }
+      expect("runs", last.services.map(words))
+      expect("stopped", last.stopped.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" })
+      expect("unsettled", last.unsettled.sorted().map(\.text))
+      expect(
+        "says",
+        last.rejections.sorted { $0.key < $1.key }.flatMap {
+          $0.value.diagnostics.map(\.description)
+        }
+      )
+    }
+  }
+
+  /// `blog shared-a 80,81 clients=2`
+  private func words(_ service: OnionService) -> String {
+    let ports = service.ports.map { "\($0.virtual)" }.joined(separator: ",")
+    let access = service.access.asksForClients ? " clients=\(service.access.clients.count)" : ""
+    return "\(service.name) \(service.instance) \(ports)\(access)"
+  }
+
+  /// `# host: NAME label=value …`, `# allow: TARGET …` and `# singleHop: true`, each also as `# allow 2: …` for a
+  /// revision of its own.
+  private func host(_ fixture: Fixture, _ number: Int? = nil) throws -> HostContext? {
+    func words(_ key: String) -> [String] {
+      let own = number.map { fixture.notes("\(key) \($0)") } ?? []
+      let notes = own.isEmpty ? fixture.notes(key) : own
+      return notes.first?.split(separator: " ").map(String.init) ?? []
+    }
+    let name = words("host")
+    guard let first = name.first else { return nil }
+    let labels = name.dropFirst().map { $0.split(separator: "=").map(String.init) }
+    return HostContext(
+      name: try #require(HostName(first)),
+      labels: Dictionary(uniqueKeysWithValues: labels.map { ($0[0], $0[1]) }),
+      allow: try AllowList(words("allow")), allowsSingleHop: words("singleHop") == ["true"])
   }
 
   private func expect(_ fixture: Fixture, _ diagnostics: [Diagnostic], file: String) throws {

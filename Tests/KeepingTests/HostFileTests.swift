@@ -1,8 +1,10 @@
+import Definitions
 import Foundation
 import GitSource
-import Keeping
 import OnionModel
 import Testing
+
+@testable import Keeping
 
 /// product.md §3: the host file, what it refuses and how it says so.
 struct HostFileTests {
@@ -111,14 +113,14 @@ struct HostFileTests {
   /// What is added to or replaced in the minimal file, and what the complaint must hold.
   static let refused: [(String, String, String)] = [
     ("host: web-1\n", "", "host"),
-    ("host: web-1\n", "host: Web_1\n", "is not a host name"),
+    ("host: web-1\n", "host: Web_1\n", "is not a host's name"),
     ("allow: {targets: [host]}\n", "", "allow"),
     ("{transport: true}", "{}", "says nothing that could be trusted"),
     ("{transport: true}", "{transport: false}", "says nothing that could be trusted"),
     ("{transport: true}", "{chain: true, transport: true}", "not supported yet"),
     ("/srv/onions", "http://git.example/x.git", "http"),
     ("/srv/onions", "https://user:secret@git.example/x.git", "credentials.tokenFile"),
-    ("host: web-1\n", "host: web-1\nbackup: {recipients: [age1x]}\n", "not supported yet"),
+    ("host: web-1\n", "host: web-1\nbackup: {recipients: [age1x]}\n", "is not an age recipient"),
     ("host: web-1\n", "host: web-1\nwebhook: []\n", "webhooks"),
     ("host: web-1\n", "host: web-1\ninterval: 60\n", "is not a duration"),
     ("host: web-1\n", "host: web-1\ninterval: 0s\n", "range"),
@@ -155,6 +157,100 @@ struct HostFileTests {
     } catch {
       #expect(error.description.contains("writable by nobody else"))
     }
+  }
+
+  @Test func sealedKeysBackupsAndSingleHopAreTheOwners() throws {
+    let folder = try Folder()
+    let recipient = "age1wtjh4ywqr0hfa4yghrgf77mfnrf6mej2wmuhm3tm3krkg7uzn5fqu2x4qz"
+    try folder.write("identity", "AGE-SECRET-KEY-1QQQ\n", mode: 0o600)
+    let more = [
+      "ageIdentity: \(folder.path)/identity\n", "backup: {recipients: [\(recipient)]}\n",
+      "soak: 0s\n",
+    ]
+    let plain = try folder.read(Self.minimal)
+    #expect(plain.ageIdentity == nil && plain.backupRecipients.isEmpty && !plain.allowsSingleHop)
+    let whole = try folder.read(
+      Self.minimal.replacingOccurrences(of: "[host]", with: "[host], singleHop: true")
+        + more.joined())
+    #expect(whole.ageIdentity == "\(folder.path)/identity")
+    #expect(whole.backupRecipients == [recipient])
+    #expect(whole.allowsSingleHop && whole.context.allowsSingleHop)
+    for line in more {
+      #expect(try folder.read(Self.minimal + line).fingerprint != plain.fingerprint)
+      #expect(try folder.read(Self.minimal + line).identity == plain.identity)
+    }
+  }
+
+  /// The engine's socket and the host's secrets are no targets, wherever their owner keeps them.
+  @Test func whatTheFileNamesIsNoTarget() throws {
+    let folder = try Folder()
+    let configuration = try folder.read(
+      """
+      host: web-1
+      repository: {url: /srv/onions, trust: {transport: true}}
+      engine: {socket: /srv/engine/engine.sock}
+      allow: {targets: ["unix:/srv/*/*", "unix:\(folder.path)/*", "unix:/tmp/*/*"]}
+      webhooks: [{url: "https://hooks.example/x", secretFile: \(folder.path)/secret}]
+
+      """)
+    for path in ["/srv/engine/x.sock", "\(folder.path)/x.sock"] {
+      let refusal = try #require(configuration.allow.refusal(of: .unixSocket(path)))
+      #expect(refusal.contains("is never allowed"))
+    }
+    #expect(configuration.allow.refusal(of: .unixSocket("/srv/app/x.sock")) == nil)
+  }
+
+  /// A file in a folder where others write can be swapped; one on the way may be sticky, as /tmp is.
+  @Test(arguments: [(0o777, false), (0o1777, false), (0o775, false), (0o755, true)])
+  func foldersOfOthersAreRefused(mode: Int, isFine: Bool) throws {
+    let folder = try Folder()
+    let inner = "\(folder.path)/etc"
+    try FileManager.default.createDirectory(atPath: inner, withIntermediateDirectories: false)
+    try folder.write("etc/host.yaml", Self.minimal, mode: 0o600)
+    try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: inner)
+    do throws(HostFileError) {
+      _ = try HostFile(path: "\(inner)/host.yaml").read()
+      #expect(isFine)
+    } catch {
+      #expect(!isFine && error.description.contains("lies in \(inner), where others can write"))
+    }
+  }
+
+  /// Links are followed as far as only root could have laid them.
+  @Test func aLinkLeadsNowhereThatOthersWrite() throws {
+    let folder = try Folder()
+    try FileManager.default.createDirectory(
+      atPath: "\(folder.path)/open", withIntermediateDirectories: false,
+      attributes: [.posixPermissions: 0o755])
+    try folder.write("real.yaml", Self.minimal, mode: 0o600)
+    try FileManager.default.createSymbolicLink(
+      atPath: "\(folder.path)/open/host.yaml", withDestinationPath: "../real.yaml")
+    let file = HostFile(path: "\(folder.path)/open/host.yaml")
+    #expect(try file.read().host.text == "web-1")
+    try FileManager.default.setAttributes(
+      [.posixPermissions: 0o777], ofItemAtPath: "\(folder.path)/open")
+    #expect(throws: HostFileError.self) { try file.read() }
+    try FileManager.default.createSymbolicLink(
+      atPath: "\(folder.path)/round", withDestinationPath: "round")
+    #expect(throws: HostFileError.self) {
+      try HostFile(path: "\(folder.path)/round").read()
+    }
+  }
+
+  @Test func everyTextHasAPattern() {
+    func texts(_ type: FieldType) -> [TextRule] {
+      switch type {
+      case .text(let rule): [rule]
+      case .map(let key, let value, _): [key, value]
+      case .list(let item, _): texts(item)
+      case .either(let types, _): types.flatMap(texts)
+      case .record(let fields): fields.flatMap { texts($0.type) }
+      default: []
+      }
+    }
+    let rules = (HostFields.all + DefinitionFields.definition).flatMap { texts($0.type) }
+    #expect(rules.count > 30)
+    for rule in rules { #expect(rule.pattern != nil, "\(rule.noun)") }
   }
 
   @Test func offIsAWordHere() throws {

@@ -1,0 +1,260 @@
+import Definitions
+import GitSource
+import Journaling
+import OnionModel
+import Reporting
+
+/// Turns a read host file into a configuration, and finds what only a look at several fields or at files tells.
+struct HostChecker {
+  /// Lines for a test network: a few authorities and options.
+  private static let networkLimit = 64 << 10
+  /// Two webhook secrets are 190 bytes, an identity with its comments 200, an RSA key 3 KiB.
+  private static let secretLimit = 64 << 10
+  /// A thousand signers are 100 KiB, a bundle of authorities 220 KiB.
+  private static let publicLimit = 1 << 20
+
+  let file: String
+  let machine: HostFile.Machine
+  /// Of the host file's bytes.
+  let digest: String
+  private(set) var diagnostics: [Diagnostic] = []
+
+  init(file: String, machine: HostFile.Machine, digest: String) {
+    self.file = file
+    self.machine = machine
+    self.digest = digest
+  }
+
+  /// `nil` where something is wrong that leaves no configuration.
+  mutating func configuration(_ value: FieldValue) -> HostConfiguration? {
+    let layout = readLayout(value)
+    let network = readNetwork(value["tor"]?["network"])
+    let allow = readAllowList(value, layout)
+    let webhooks = readWebhooks(value["webhooks"])
+    let identity = readIdentity(value["ageIdentity"])
+    let source = readSource(value["repository"])
+    let signers = readSigners(value["repository"]?["trust"]?["signers"])
+    let trust = readTrust(value["repository"], source, hasReadSigners: signers != nil)
+    guard let host = value["host"]?.text.flatMap({ HostName($0) }), let source, let trust, let allow
+    else { return nil }
+    var configuration = HostConfiguration(
+      file: file, fingerprint: sha256("\(digest)\n\(network.0)\n\(signers ?? "")"), host: host,
+      labels: value["labels"]?.textMap ?? [:], repository: source,
+      trust: trust, interval: Double(value["interval"]?.integer ?? 60),
+      soak: Double(value["soak"]?.integer ?? 0), engine: engine(value["engine"]?["socket"]),
+      layout: layout,
+      base: value["image"]?["base"]?.text.flatMap { HostTexts.baseImage($0) }
+        ?? .reference("docker.io/library/alpine:3.22"),
+      allow: allow, serviceLimit: value["allow"]?["services"]?.integer ?? 500, webhooks: webhooks,
+      network: network.0, networkNote: network.1,
+      redactsAddresses: value["redactAddresses"]?.boolean ?? false)
+    configuration.ageIdentity = identity
+    configuration.backupRecipients = value["backup"]?["recipients"]?.texts ?? []
+    configuration.allowsSingleHop = value["allow"]?["singleHop"]?.boolean ?? false
+    return configuration
+  }
+
+  private mutating func fail(_ value: FieldValue?, _ path: String, _ message: String) {
+    diagnostics.append(
+      Diagnostic(
+        file: file, line: value?.place.line, column: value?.place.column,
+        path: value?.path ?? path, message: message))
+  }
+
+  /// Reads a file that the host file names, and reports what is wrong with it where it is named. Another machine's is
+  /// not there and not missed.
+  private mutating func guarded(
+    _ value: FieldValue?, _ what: String, _ demand: GuardedFile.Demand = .owned, limit: Int
+  ) -> [UInt8]? {
+    guard machine == .this, let value, let path = value.text else { return nil }
+    do throws(GuardRefusal) {
+      return try GuardedFile(path: path, what: "\(what) \(path)", demand: demand)
+        .read(limit: limit)
+    } catch {
+      fail(value, value.path, error.message)
+      return nil
+    }
+  }
+
+  private mutating func secret(_ value: FieldValue?, _ what: String) -> [UInt8]? {
+    guarded(value, what, .secret, limit: Self.secretLimit)
+  }
+
+  private mutating func readLayout(_ value: FieldValue) -> AgentLayout {
+    let directories = value["directories"]
+    let layout = AgentLayout(
+      prefix: value["agent"]?["name"]?.text ?? "onionkeeper",
+      keys: directories?["keys"]?.text ?? "/var/lib/onionkeeper/keys",
+      state: directories?["state"]?.text ?? "/var/lib/onionkeeper/state")
+    if (layout.keys + "/").hasPrefix(layout.state + "/")
+      || (layout.state + "/").hasPrefix(layout.keys + "/")
+    {
+      fail(directories, "directories", "keys and state must not lie in each other")
+    }
+    return layout
+  }
+
+  private func engine(_ socket: FieldValue?) -> HostConfiguration.EngineSocket {
+    guard let text = socket?.text, text != "auto" else { return .automatic }
+    return .path(text)
+  }
+
+  private mutating func readNetwork(_ value: FieldValue?) -> (TorNetwork, String?) {
+    switch value?.text {
+    case nil, "public": return (.open, nil)
+    case "off"?: return (.off, "off")
+    case let path?:
+      guard let bytes = guarded(value, "tor.network's file", limit: Self.networkLimit) else {
+        return (.off, path)
+      }
+      guard let text = String(validating: bytes, as: UTF8.self),
+        text.unicodeScalars.allSatisfy({
+          $0.value >= 0x20 || $0 == "\n" || $0 == "\t" || $0 == "\r"
+        })
+      else {
+        fail(value, "tor.network", "\(path) is not a text in UTF-8")
+        return (.off, path)
+      }
+      return (.lines(text), path)
+    }
+  }
+
+  /// Places of our own are never a target, whatever `targets` says: the engine's socket and our secrets are among them.
+  private func readAllowList(_ value: FieldValue, _ layout: AgentLayout) -> AllowList? {
+    guard let targets = value["allow"]?["targets"] else { return nil }
+    let credentials = value["repository"]?["credentials"]
+    let own: [FieldValue?] =
+      [
+        value["engine"]?["socket"], value["ageIdentity"], credentials?["sshKey"],
+        credentials?["tokenFile"],
+      ] + (value["webhooks"]?.list ?? []).map { $0["secretFile"] }
+    do throws(TextProblem) {
+      return try AllowList(
+        targets.texts,
+        ownPaths: [layout.keys, layout.state, "/run/onionkeeper"] + own.compactMap { $0?.text })
+    } catch {
+      // Reported with its place by the document's reader.
+      return nil
+    }
+  }
+
+  /// Opened at each use; here only whether it could be, by an agent that nobody tells a passphrase.
+  private mutating func readIdentity(_ value: FieldValue?) -> String? {
+    guard let value, let path = value.text else { return nil }
+    guard let bytes = secret(value, "the age identity") else { return path }
+    let lines = bytes.split(separator: UInt8(ascii: "\n"))
+    func has(_ beginning: String) -> Bool { lines.contains { $0.starts(with: beginning.utf8) } }
+    if has("age-encryption.org/v1") || has("-----BEGIN AGE ENCRYPTED FILE-----") {
+      fail(value, "ageIdentity", "\(path) is protected by a passphrase, which nobody enters here")
+    } else if !has("AGE-SECRET-KEY-1"), !has("-----BEGIN OPENSSH PRIVATE KEY-----"),
+      !has("-----BEGIN RSA PRIVATE KEY-----")
+    {
+      fail(value, "ageIdentity", "\(path) holds no identity (age-keygen makes one)")
+    }
+    return path
+  }
+
+  private mutating func readSource(_ value: FieldValue?) -> RepositorySource? {
+    guard let value, let url = value["url"]?.text else { return nil }
+    let given = value["credentials"]
+    let before = diagnostics.count
+    _ = secret(given?["tokenFile"], "the token")
+    _ = secret(given?["sshKey"], "the ssh key")
+    _ = guarded(given?["knownHosts"], "the known hosts", limit: Self.publicLimit)
+    _ = guarded(given?["caFile"], "the authorities", limit: Self.publicLimit)
+    _ = guarded(value["caFile"], "the authorities", limit: Self.publicLimit)
+    var credentials = RepositorySource.Credentials.none
+    switch (given?["tokenFile"]?.text, given?["sshKey"]?.text, given?["knownHosts"]?.text) {
+    case (let token?, nil, nil):
+      credentials = .token(file: token, user: given?["user"]?.text ?? "git")
+    case (nil, let key?, let hosts?): credentials = .sshKey(file: key, knownHosts: hosts)
+    case (nil, nil, nil): break
+    default:
+      fail(
+        given, "repository.credentials",
+        "either tokenFile (and user), or sshKey and knownHosts together")
+    }
+    let source = RepositorySource(
+      url: url, branch: value["branch"]?.text ?? "main", path: value["path"]?.text ?? ".",
+      credentials: credentials, caFile: value["caFile"]?.text ?? given?["caFile"]?.text,
+      allowPlainHTTP: value["allowPlainHTTP"]?.boolean ?? false)
+    do throws(GitError) {
+      // What a file's own refusal says need not be said twice.
+      try source.check(readsFiles: machine == .this && diagnostics.count == before)
+    } catch {
+      fail(value, "repository", error.message)
+      // What trust says of it would only repeat this.
+      return nil
+    }
+    return source
+  }
+
+  /// The digest of who may sign: when it moves, what was refused is judged again.
+  private mutating func readSigners(_ value: FieldValue?) -> String? {
+    guarded(value, "the signers file", limit: Self.publicLimit).map { sha256($0) }
+  }
+
+  private mutating func readTrust(
+    _ repository: FieldValue?, _ source: RepositorySource?, hasReadSigners: Bool
+  ) -> TrustPolicy? {
+    guard let repository, let value = repository["trust"], value.isRecord else { return nil }
+    let policy: TrustPolicy
+    switch (value["signers"]?.text, value["transport"]?.boolean) {
+    case (let signers?, nil), (let signers?, false): policy = .signers(file: signers)
+    case (nil, true?): policy = .transport
+    case (.some, true?):
+      fail(
+        value, "repository.trust",
+        "signers and transport: true contradict each other (signers: FILE, or transport: true)")
+      return nil
+    default:
+      // A field that was refused is no silence.
+      if !value.fields.values.contains(where: {
+        if case .invalid = $0.content { true } else { false }
+      }) {
+        fail(
+          value, "repository.trust",
+          "says nothing that could be trusted (signers: FILE, or transport: true)")
+      }
+      return nil
+    }
+    guard let source else { return policy }
+    do throws(GitError) {
+      try policy.check(for: source, readsFile: hasReadSigners)
+    } catch {
+      fail(value, "repository.trust", error.message)
+    }
+    return policy
+  }
+
+  private mutating func readWebhooks(_ value: FieldValue?) -> [WebhookEndpoint] {
+    var endpoints: [WebhookEndpoint] = []
+    for webhook in value?.list ?? [] {
+      guard let endpoint = readWebhook(webhook) else { continue }
+      if endpoints.contains(where: { $0.name == endpoint.name }) {
+        fail(webhook, "webhooks", "\(endpoint.name) is another webhook's name too (name: …)")
+      }
+      endpoints.append(endpoint)
+    }
+    return endpoints
+  }
+
+  private mutating func readWebhook(_ value: FieldValue) -> WebhookEndpoint? {
+    _ = secret(value["secretFile"], "the webhook's secret file")
+    _ = guarded(value["caFile"], "the authorities", limit: Self.publicLimit)
+    guard let url = value["url"]?.text, let secretFile = value["secretFile"]?.text else {
+      return nil
+    }
+    let patterns = value["events"]?.texts.compactMap { EventPattern($0) } ?? []
+    do throws(ReportingError) {
+      let via = try value["via"]?.text.map { text throws(ReportingError) in try WebhookProxy(text) }
+      return WebhookEndpoint(
+        name: value["name"]?.text, address: try WebhookAddress(url, isProxied: via != nil),
+        secretFile: secretFile, events: patterns.isEmpty ? [.all] : patterns, via: via,
+        caFile: value["caFile"]?.text)
+    } catch {
+      fail(value["url"], "url", error.message)
+      return nil
+    }
+  }
+}

@@ -1,0 +1,163 @@
+import ArgumentParser
+import Definitions
+import Foundation
+import Keeping
+import OnionModel
+
+struct AdoptCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "adopt",
+    abstract: "Turn a tor that was set up by hand into definitions and imported keys.",
+    discussion: """
+      Reads a torrc as tor does, with everything that it includes, and the service directories that it names; leaves all \
+      of it as it is. Writes services/NAME.yaml for each service that can be carried, onionkeeper.yaml if it is missing, \
+      and puts the keys into the key folder of this host. Nothing is overwritten, and it may be done again.
+
+      Every line that was not carried as it stands is named, with the reason and what to do. Some things are never \
+      guessed: a service that was meant for clients and has no valid client file is left behind unless --public names \
+      it; a target that is a name, unless --target says what it becomes; two services with one key.
+
+      A target on 127.0.0.1 becomes host:PORT (in a container, 127.0.0.1 is the container itself), and is named.
+
+      Afterwards: commit, stop the old tor, push; `plan` shows what will be taken over. ops/migrate.md has the steps.
+      Exit code 1: something was left behind.
+      """)
+
+  @OptionGroup var common: CommonOptions
+
+  @Option(name: .long, help: "The torrc.")
+  var torrc: String
+
+  @Option(
+    name: .long, help: "The repository's folder: of onionkeeper.yaml (default: this one).")
+  var to = "."
+
+  @Flag(name: .long, help: "Write nothing; needs no host file and no set-up.")
+  var dryRun = false
+
+  @Option(
+    name: .customLong("include-root"),
+    help: "A folder in which %include may lie, beside the torrc's own and /etc/tor; repeatable.")
+  var includeRoots: [String] = []
+
+  @Option(
+    name: .long,
+    help: "What that tor sees as /: a container's file system, or another disk's.")
+  var root = "/"
+
+  @Option(
+    name: .customLong("public"),
+    help: ArgumentHelp(
+      "Everybody may reach this service, though clients were once meant; repeatable.",
+      valueName: "name"))
+  var open: [String] = []
+
+  @Option(
+    name: .customLong("target"),
+    help: ArgumentHelp(
+      "What a target becomes: 127.0.0.1:9000=container:web:9000; repeatable.",
+      valueName: "old=new"))
+  var targets: [String] = []
+
+  @Flag(
+    name: .long, help: "One JSON document: services, findings, what is missing in the host file.")
+  var json = false
+
+  func validate() throws { _ = try decisions() }
+
+  func run() async throws {
+    try await reporting {
+      let request = Adoption.Request(
+        torrc: absolute(torrc), folder: absolute(to), root: absolute(root),
+        includeRoots: includeRoots.map(absolute), decisions: try decisions(), isDryRun: dryRun)
+      let report = try await Adoption(request, try host(), uid: Int(getuid())).run()
+      if json {
+        try printJSON(report)
+      } else {
+        show(report)
+      }
+      if report.isIncomplete { throw ExitCode.failure }
+    }
+  }
+
+  /// A dry run does without a host file, not with a wrong one.
+  private func host() throws -> HostConfiguration? {
+    if dryRun, !FileManager.default.fileExists(atPath: common.path) { return nil }
+    return try common.hostFile()
+  }
+
+  private func decisions() throws -> Adoption.Decisions {
+    var decisions = Adoption.Decisions()
+    for text in open {
+      guard let name = ServiceName(text) else {
+        throw ValidationError("--public \(text): not a service's name ([a-z0-9][a-z0-9-]{0,47})")
+      }
+      decisions.open.insert(name)
+    }
+    for text in targets {
+      guard let equals = text.firstIndex(of: "=") else {
+        throw ValidationError("--target \(text): write OLD=NEW (127.0.0.1:9000=container:web:9000)")
+      }
+      do throws(TextProblem) {
+        decisions.targets[String(text[..<equals])] = try TargetText.parse(
+          String(text[text.index(after: equals)...]))
+      } catch {
+        var why = TargetText.rule.allowed
+        if case .because(let reason) = error { why = reason }
+        throw ValidationError("--target \(text): \(why)")
+      }
+    }
+    return decisions
+  }
+
+  private func absolute(_ path: String) -> String {
+    URL(fileURLWithPath: path).standardizedFileURL.path
+  }
+
+  // MARK: - For people
+
+  private func show(_ report: AdoptionReport) {
+    if dryRun { for service in report.services { showDefinition(service) } }
+    let lines = report.lines(errorsOnly: common.quiet)
+    for line in lines { print(line) }
+    guard !common.quiet else { return }
+    if !lines.isEmpty { print("") }
+    for service in report.services {
+      let word =
+        switch service.outcome {
+        case .carried: report.isDryRun ? "would be carried" : "carried"
+        case .present: "there already"
+        case .left: "LEFT BEHIND"
+        }
+      print(
+        "\(service.name)  \(word)  \(service.address?.text ?? "no address")  \(service.directory)")
+    }
+    for path in report.written { print("wrote \(path)") }
+    showNext(report)
+  }
+
+  private func showDefinition(_ service: AdoptionReport.Service) {
+    guard let text = service.definition, service.outcome != .present else { return }
+    let isLeft = service.outcome == .left
+    print("--- \(service.file)\(isLeft ? " would NOT be written; what it would be:" : "")")
+    for line in text.split(separator: "\n") { print(isLeft ? "# \(line)" : "\(line)") }
+    print("")
+  }
+
+  private func showNext(_ report: AdoptionReport) {
+    if !report.missingTargets.isEmpty || report.needsSingleHop {
+      let entries = report.missingTargets.map { "\"\($0)\"" }.joined(separator: ", ")
+      print("\nadd to allow in \(common.path):")
+      if !entries.isEmpty { print("  targets: [\(entries)]") }
+      if report.needsSingleHop { print("  singleHop: true") }
+    }
+    guard report.services.contains(where: { $0.outcome != .left }) else { return }
+    for line in report.runningLines { print("\n\(line)") }
+    print(
+      """
+
+      next: edit and commit \(absolute(to)), stop the old tor (or take its HiddenService lines out and reload it), push,
+        then `onionkeeper plan` on this host shows what will be taken over
+      """)
+  }
+}
