@@ -263,17 +263,33 @@ extension Planner {
       planLostMounts(proof.lostMounts, sheet, into: &group)
       return
     }
+    let remembered = sheet.memory.applied.flatMap { $0.containerID == container.id ? $0 : nil }
     guard case .present(let wanted) = gatewayFiles(sheet) else {
-      // A key that is still to be made, or a network that is: the container cannot be running on it; replace it.
-      planConfiguration(container, sheet, into: &group, needsRestart: true, isKnown: false)
+      // A new member's key is still to be made: it joins by a reload. Without its network a container is started anew.
+      let isJoined = sheet.configuration.services.contains { $0.address == nil }
+      planConfiguration(
+        container, sheet, into: &group,
+        needsRestart: !isJoined || remembered.map { mustRestart(sheet, $0) } ?? true,
+        isKnown: remembered != nil)
       return
     }
-    guard let applied = sheet.memory.applied, applied.containerID == container.id else {
+    guard let applied = remembered else {
       planUnremembered(container, sheet, wanted.options, into: &group)
       return
     }
-    let services = appliedServices(sheet)
-    var needsRestart = services.contains { name, service in
+    if applied.torrc != wanted.torrc || applied.services != appliedServices(sheet) {
+      let moved = movedTargets(sheet)
+      planConfiguration(
+        container, sheet, into: &group, needsRestart: mustRestart(sheet, applied), isKnown: true,
+        cause: moved.isEmpty ? .change : .drift, deviations: moved)
+      return
+    }
+    planDriftedFiles(container, sheet, wanted.options, into: &group)
+  }
+
+  private func mustRestart(_ sheet: InstanceSheet, _ applied: AppliedConfiguration) -> Bool {
+    if case .restart? = clientDrift(sheet) { return true }
+    return appliedServices(sheet).contains { name, service in
       // Under another name it is the same to tor: it goes by the key.
       guard
         let before = applied.services[name]
@@ -282,15 +298,6 @@ extension Planner {
       return before.address != service.address
         || mustRestart(from: before.access, to: service.access)
     }
-    if case .restart? = clientDrift(sheet) { needsRestart = true }
-    if applied.torrc != wanted.torrc || applied.services != services {
-      let moved = movedTargets(sheet)
-      planConfiguration(
-        container, sheet, into: &group, needsRestart: needsRestart, isKnown: true,
-        cause: moved.isEmpty ? .change : .drift, deviations: moved)
-      return
-    }
-    planDriftedFiles(container, sheet, wanted.options, into: &group)
   }
 
   /// tor keeps a client for as long as it keeps the descriptor, and stays open to those who hold one:

@@ -82,7 +82,7 @@ extension Planner {
         continue
       }
       waiting.append(hold)
-      if isServedHere(member) { frozen = frozen ?? member.service.name }
+      if isServedHere(member, sight) { frozen = frozen ?? member.service.name }
     }
     let guests = guests(of: instance, roster)
     if frozen == nil { frozen = guests.unkeepable }

@@ -99,16 +99,25 @@ extension Planner {
     return .ready(address, steps: steps)
   }
 
-  /// - Parameter isLabelled: not so where it comes from another instance or from `retired/`: its new tor could not read it.
+  /// Where a key directory comes from.
+  private enum Origin { case there, anotherInstance, retired }
+
   private func repairs(
     _ service: OnionService, _ place: KeyPlace, _ directory: KeyDirectory, _ address: OnionAddress,
-    isLabelled: Bool = true
+    from origin: Origin = .there
   ) -> [Step] {
     let wanted = KeyFiles.clientFiles(access: service.access, address: address)
     var deviations = directory.flaws
-    if !isLabelled, let label = label(of: service.instance) {
+    // Its tor could not read it with another instance's label; what lies beside a retired key was not looked at.
+    if let label = label(of: service.instance), origin == .anotherInstance {
       deviations.append(
-        Deviation("\(place) label", expected: "\(label.type):\(label.level)", observed: "another"))
+        Deviation(
+          "\(place) label", expected: "\(label.type):\(label.level)",
+          observed: "another instance's"))
+    }
+    if origin == .retired {
+      deviations.append(
+        Deviation("\(place)", expected: "as defined", observed: "as it was retired"))
     }
     for name in Set(wanted.keys).union(directory.clientFiles.keys).sorted()
     where wanted[name] != directory.clientFiles[name] {
@@ -227,7 +236,7 @@ extension Planner {
             ])
         ]
           + repairs(
-            service, place, KeyDirectory(secret: .whole(wanted)), wanted, isLabelled: false))
+            service, place, KeyDirectory(secret: .whole(wanted)), wanted, from: .retired))
     }
     if fitting.count > 1 {
       return held(
@@ -295,7 +304,7 @@ extension Planner {
           ]
             + repairs(
               service, place, KeyDirectory(secret: .whole(key.address)), key.address,
-              isLabelled: false))
+              from: .retired))
       }
       return held(
         asides.isEmpty ? .keyMissing : .keyAmbiguous, service,
@@ -325,7 +334,7 @@ extension Planner {
       steps: [moving]
         + repairs(
           service, place, observed.keys[old]?.value ?? KeyDirectory(secret: .whole(address)),
-          address, isLabelled: old.instance == place.instance))
+          address, from: old.instance == place.instance ? .there : .anotherInstance))
   }
 
   func approves(_ kind: Approval.Kind) -> Bool {

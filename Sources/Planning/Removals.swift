@@ -121,10 +121,12 @@ extension Planner {
     var areAllGoing = true
     for name in names.sorted() {
       guard let departure = departures[name] else { continue }
-      let servers = (tors.byName[name] ?? []).union(departure.places.map(\.instance))
+      var servers = tors.byName[name] ?? []
+      let addresses = departure.places.compactMap { observed.keys[$0]?.value?.address }
+      for address in addresses { servers.formUnion(tors.byAddress[address] ?? []) }
       guard
         servers.allSatisfy({
-          hasLetGo($0, of: [name], nil, sight) && ($0 == instance || !isActing($0))
+          hasLetGo($0, of: [name], addresses.first, sight) && ($0 == instance || !isActing($0))
         })
       else {
         wait(

@@ -77,7 +77,7 @@ extension Planner {
     case .ready(let address, let steps):
       member.address = address
       member.steps = steps
-      if !isServedHere(member) { member.sources = sources(of: member) }
+      if !isServedHere(member, sight) { member.sources = sources(of: member) }
       if let trouble = targetTrouble(service, sight) ?? containerTrouble(service) {
         member.hold(trouble.kind, trouble.message)
       }
@@ -94,10 +94,11 @@ extension Planner {
   }
 
   /// Whether the running tor of its instance may serve it, under its name or, until its key has moved, its former one.
-  func isServedHere(_ member: Member) -> Bool {
+  func isServedHere(_ member: Member, _ sight: Sight) -> Bool {
     let service = member.service
     var names = member.names
-    if let old = service.formerly, memory.services[old] == service.instance,
+    if let old = service.formerly, sight.pins[service.name] == nil,
+      memory.services[old] == service.instance,
       !desired.services.contains(where: { $0.name == old })
     {
       names.insert(old)
@@ -122,7 +123,7 @@ extension Planner {
     if let paused = roster.services.first(where: isPaused) {
       return "\(paused.name) pauses instance \(instance)"
     }
-    if let held = roster.members.first(where: { $0.hold != nil && isServedHere($0) }) {
+    if let held = roster.members.first(where: { $0.hold != nil && isServedHere($0, sight) }) {
       return "instance \(instance) serves \(held.service.name), which is held"
     }
     if let stranger = stranger(named: desired.layout.containerName(instance), in: sight) {

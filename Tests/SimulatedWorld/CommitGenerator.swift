@@ -7,7 +7,9 @@ public struct CommitGenerator: Sendable {
   private var number = 0
 
   /// Few names, so that they come and go and meet again; `stray` is never among them.
-  private static let names = ["alpha", "bravo", "charlie", "delta", "echo"].compactMap {
+  private static let names = [
+    "alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf",
+  ].compactMap {
     ServiceName($0)
   }
   private static let shared = ["pool", "hall"].compactMap { InstanceName($0) }
@@ -36,18 +38,17 @@ public struct CommitGenerator: Sendable {
 
   private mutating func edit() {
     switch Int.random(in: 0..<120, using: &random) {
-    case 0..<28: add()
-    case 28..<40: remove()
-    case 40..<52: change { random, service in service.ports = Self.ports(&random) }
-    case 52..<70: change { random, service in service.access = Self.access(&random) }
-    case 70..<76: rename()
-    case 76..<82:
-      change { random, service in
-        service.instance =
-          random.chance(50)
-          ? InstanceName(service.name) : random.pick(Self.shared) ?? service.instance
-      }
-    case 82..<86: change { _, service in service.isPaused.toggle() }
+    case 0..<25: add()
+    case 25..<34: remove()
+    case 34..<44: change { random, service in service.ports = Self.ports(&random) }
+    case 44..<58: change { random, service in service.access = Self.access(&random) }
+    case 58..<64: rename()
+    case 64..<76: move()
+    case 76..<81: swap()
+    case 81..<83:
+      rename()
+      move()
+    case 83..<86: change { _, service in service.isPaused.toggle() }
     case 86..<89:
       change { random, service in
         service.limits.memory = (128 << Int.random(in: 0...2, using: &random)) << 20
@@ -87,7 +88,7 @@ public struct CommitGenerator: Sendable {
     desired.stopped[name] = nil
     let key = key(of: name)
     var service = OnionService(
-      name: name, instance: random.chance(30) ? random.pick(Self.shared) : nil, key: key,
+      name: name, instance: random.chance(60) ? random.pick(Self.shared) : nil, key: key,
       access: Self.access(&random), ports: Self.ports(&random),
       prune: random.chance(20) ? .hold : .retire)
     if case .sealed(let file) = key, random.chance(30) {
@@ -144,6 +145,28 @@ public struct CommitGenerator: Sendable {
     if old.instance == InstanceName(old.name) {
       desired.services[index].instance = InstanceName(name)
     }
+  }
+
+  /// A service goes to a group, to the instance of another, or to one of its own.
+  private mutating func move() {
+    let others = desired.services.map(\.instance)
+    change { random, service in
+      switch Int.random(in: 0..<10, using: &random) {
+      case 0..<5: service.instance = random.pick(Self.shared) ?? service.instance
+      case 5..<8: service.instance = InstanceName(service.name)
+      default: service.instance = random.pick(others) ?? service.instance
+      }
+    }
+  }
+
+  /// Two services change places.
+  private mutating func swap() {
+    guard let left = desired.services.indices.randomElement(using: &random),
+      let right = desired.services.indices.randomElement(using: &random)
+    else { return }
+    let instance = desired.services[left].instance
+    desired.services[left].instance = desired.services[right].instance
+    desired.services[right].instance = instance
   }
 
   /// Its file was rejected, and the last good definition is more open than that may be.

@@ -9,8 +9,9 @@ extension SimulatedHost {
     let instances = Dictionary(grouping: active, by: \.instance)
     var found: [Violation] = []
     for (instance, members) in instances.sorted(by: { $0.key < $1.key })
-    where !isHeld(instance, members, desired) {
-      found += differences(instance, members, desired)
+    where !isFrozen(instance, desired) {
+      let others = members.filter { !isHeld($0) }
+      if !others.isEmpty { found += differences(instance, others, of: members, desired) }
     }
     let wanted = Set(desired.services.map(\.name)).union(desired.unsettled)
       .union(desired.stopped.keys)
@@ -32,7 +33,7 @@ extension SimulatedHost {
     where !unowned.contains(place) && !wanted.contains(place.service)
       && keys[place]?.address.map(everPinned.contains) ?? true
       && !formers.contains(place.service)
-      && !(instances[place.instance].map { isHeld(place.instance, $0, desired) } ?? false)
+      && !isFrozen(place.instance, desired)
     {
       found.append(Violation("leftover.key", "\(place) is no longer defined"))
     }
@@ -76,26 +77,42 @@ extension SimulatedHost {
     return found
   }
 
-  private func isHeld(_ instance: InstanceName, _ members: [OnionService], _ desired: Desired)
-    -> Bool
-  {
-    for member in members {
-      let place = KeyPlace(instance: instance, service: member.name)
-      guard let address = keys[place]?.address, !member.isPaused,
-        (member.address ?? pins[member.name] ?? address) == address
-      else { return true }
-      let targets = member.ports.compactMap(\.target.containerName)
-      if targets.contains(where: { self.targets[$0] == nil }) { return true }
-      // Two places with one key: one of them is held, and which is not judged here.
-      if keys.contains(where: { $0.key != place && $0.value.address == address }) { return true }
+  /// Its key is not whole, or another than is wanted.
+  private func isHeld(_ service: OnionService) -> Bool {
+    let place = KeyPlace(instance: service.instance, service: service.name)
+    guard let address = keys[place]?.address else { return true }
+    // A container that is never there, or two places with one key: one of them is held, and which is not judged here.
+    let targets = service.ports.compactMap(\.target.containerName)
+    return (service.address ?? pins[service.name] ?? address) != address
+      || targets.contains { self.targets[$0] == nil }
+      || keys.contains { $0.key != place && $0.value.address == address }
+  }
+
+  /// Nothing of an instance may be touched: somebody pauses it, something foreign is in the way, or its tor runs with a
+  /// service that is held, wherever that is defined to be by now.
+  private func isFrozen(_ instance: InstanceName, _ desired: Desired) -> Bool {
+    let isPaused = desired.services.contains {
+      $0.instance == instance && desired.stopped[$0.name] == nil && $0.isPaused
     }
-    return containers.values.contains {
+    let isTaken = containers.values.contains {
       $0.agent != agent && ($0.instance == instance || $0.name == layout.containerName(instance))
+    }
+    if isPaused || isTaken { return true }
+    return ours(instance).contains { container in
+      guard let served = container.tor?.served, container.isRunning else { return false }
+      return served.keys.contains { isWaiting($0, desired) }
     }
   }
 
+  /// What a tor serves and must not be told about.
+  private func isWaiting(_ name: ServiceName, _ desired: Desired) -> Bool {
+    let bearer =
+      desired.services.first { $0.name == name } ?? desired.services.first { $0.formerly == name }
+    return bearer.map { isHeld($0) && desired.stopped[$0.name] == nil } ?? false
+  }
+
   private func differences(
-    _ instance: InstanceName, _ members: [OnionService], _ desired: Desired
+    _ instance: InstanceName, _ members: [OnionService], of all: [OnionService], _ desired: Desired
   ) -> [Violation] {
     var found: [Violation] = []
     func differ(_ message: String) {
@@ -108,13 +125,19 @@ extension SimulatedHost {
     }
     if container.name != layout.containerName(instance) { differ("is called \(container.name)") }
     if container.capabilities != 0 { differ("has capabilities") }
-    if container.facts.memory != members.map(\.limits.memory).max() { differ("memory limit") }
     if container.facts.restartPolicy != "always" { differ("restart policy") }
     guard container.isRunning, let tor = container.tor else {
       differ("container is \(container.state)")
       return found
     }
-    if Set(tor.served.keys) != Set(members.map(\.name)) { differ("serves \(tor.served.keys)") }
+    // Nobody knows how an unsettled one is to be, so it stays as it was.
+    let guests = Set(tor.served.keys).intersection(desired.unsettled)
+    if guests.isEmpty, container.facts.memory != all.map(\.limits.memory).max() {
+      differ("memory limit")
+    }
+    if Set(tor.served.keys).subtracting(guests) != Set(members.map(\.name)) {
+      differ("serves \(tor.served.keys)")
+    }
     for member in members {
       let place = KeyPlace(instance: instance, service: member.name)
       let address = keys[place]?.address
@@ -145,11 +168,11 @@ extension SimulatedHost {
     let own = ownNetwork(instance)
     let names = Set(members.flatMap(\.ports).compactMap(\.target.containerName))
     let joined = Set(names.compactMap { targets[$0]?.network }).union([own])
-    if Set(container.facts.networks) != joined {
+    if guests.isEmpty, Set(container.facts.networks) != joined {
       differ("is in networks \(container.facts.networks) instead of \(joined.sorted())")
     }
     let gateway = networks[own]?.gateway
-    if tor.options != configuration.serviceOptions(gateway: gateway) {
+    if guests.isEmpty, tor.options != configuration.serviceOptions(gateway: gateway) {
       differ("options \(tor.options)")
     }
     return found

@@ -5,7 +5,7 @@ public enum Fault: String, CaseIterable, Sendable {
   // Passes by itself.
   case engineSilent, listFails, keyRootUnmounted, keyRootForeign, stateRootUnmounted
   case pinsUnreadable, retiredUnreadable, keyDirectoryUnreadable, diskFull, buildFails
-  case imageUnknown, networksUnknown, inspectFails, controlSilent
+  case imageUnknown, networksUnknown, inspectFails, controlSilent, socketDirectoriesGone
   case ageMissing, backupsUnreadable, targetsUnknown, targetStopped
   // Done by hand or by the engine.
   case kill, stop, pause, remove, rename, recreateUncontained, recreateForeign, duplicate
@@ -51,6 +51,7 @@ extension SimulatedHost {
       if let name = random.pick(targets.keys.sorted()) { targets[name]?.isRunning = false }
     case .targetMoved:
       if let name = random.pick(targets.keys.sorted()) { moveTarget(name, &random) }
+    case .socketDirectoriesGone: trouble.socketDirectoriesGone = true
     case .controlSilent:
       if let instance = random.pick(folders.keys.sorted()) {
         trouble.controlSilent.insert(instance)

@@ -26,7 +26,7 @@ extension SimulatedHost {
     }
     let targets = desired.targets(knowing: memory)
     for directory in Set(targets.compactMap(\.socket?.directory)) {
-      look.socketDirectories[directory] = .present(true)
+      look.socketDirectories[directory] = trouble.socketDirectoriesGone ? .absent : .present(true)
     }
     for name in targets.compactMap(\.containerName) {
       look.targetContainers[name] = observedTarget(name)

@@ -130,6 +130,7 @@ extension SimulatedHost {
     guard container(specification.name) == nil else {
       throw StepFailure(code: "name.taken", message: "\(specification.name) is there already")
     }
+    try requireSockets(specification.mounts)
     let id = "c\(number())"
     containers[id] = SimulatedContainer(
       id: id, name: specification.name, labels: specification.labels(agent: agent),
@@ -163,9 +164,18 @@ extension SimulatedHost {
     return container
   }
 
+  /// An engine starts nothing that mounts what is not there.
+  private func requireSockets(_ mounts: [Mount]) throws(StepFailure) {
+    let ofTargets = mounts.filter { $0.destination == TorLayout.target(directory: $0.source) }
+    if trouble.socketDirectoriesGone, let mount = ofTargets.first {
+      throw StepFailure(code: "mount.missing", message: "\(mount.source) is not there")
+    }
+  }
+
   private mutating func start(_ name: String) throws(StepFailure) {
     let container = try requireOurs(name)
     if container.isRunning { return }
+    try requireSockets(container.facts.mounts)
     if container.state == .paused {
       throw StepFailure(code: "container.paused", message: "\(name) is paused")
     }

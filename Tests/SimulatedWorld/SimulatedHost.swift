@@ -34,6 +34,8 @@ public struct SimulatedHost: Hashable, Sendable {
     public var buildFails = false
     public var imageUnknown = false
     public var networksUnknown = false
+    /// The backend's socket directory is not there.
+    public var socketDirectoriesGone = false
     public var controlSilent: Set<InstanceName> = []
     /// No `age` on this host: nothing is opened or sealed.
     public var ageMissing = false
@@ -107,7 +109,7 @@ public struct SimulatedHost: Hashable, Sendable {
   }
 
   /// Processes of our tors, by container: a restart is another number.
-  public var processes: [String: Int] {
+  public var pids: [String: Int] {
     containers.filter { $0.value.agent == agent && $0.value.isRunning }.mapValues(\.facts.pid)
   }
 
@@ -129,6 +131,27 @@ public struct SimulatedHost: Hashable, Sendable {
   public func ours(_ instance: InstanceName) -> [SimulatedContainer] {
     containers.values.filter { $0.agent == agent && $0.instance == instance }
       .sorted { $0.id < $1.id }
+  }
+
+  /// Which process of which container serves a service, and with whom.
+  public struct Process: Hashable, Sendable {
+    public var instance: InstanceName
+    public var container: String
+    public var number: Int
+    public var served: Set<ServiceName>
+  }
+
+  public var processes: [ServiceName: Process] {
+    var processes: [ServiceName: Process] = [:]
+    for container in containers.values where container.isRunning {
+      let served = Set(container.tor?.served.keys ?? [:].keys)
+      for name in served {
+        processes[name] = Process(
+          instance: container.instance, container: container.id, number: container.facts.pid,
+          served: served)
+      }
+    }
+    return processes
   }
 
   func container(_ idOrName: String) -> SimulatedContainer? {

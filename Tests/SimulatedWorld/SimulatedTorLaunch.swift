@@ -80,7 +80,8 @@ extension SimulatedHost {
         directory.owner == TorLayout.user, !directory.isUnreadable
       else { return nil }
       var access = directory.access
-      if let old = before?.served[name] {
+      // Under another name it is the same to tor: it goes by the key.
+      if let old = before?.served.values.first(where: { $0.address == address }) {
         // Who holds a descriptor comes in until tor restarts: a reload never takes anybody's way in.
         access = access.joined(old.access)
       }

@@ -106,13 +106,22 @@ struct StepJudge {
     guard case .writeFiles(let configuration, _, _, _) = step.action else { return [] }
     return configuration.services.compactMap { service in
       guard let wanted = desired?.services.first(where: { $0.name == service.name })?.access,
-        !service.access.isWithin(wanted)
+        !service.access.isWithin(wanted), !isKept(service, in: configuration)
       else { return nil }
       return Violation("access.open", "\(service.name) is written open to \(service.access)")
     }
   }
 
-  /// Nothing is started, restarted or reloaded for a service whose key was not whole when the agent looked.
+  /// A service that cannot move on yet is served as before where it was.
+  private func isKept(_ service: ConfiguredService, in configuration: InstanceConfiguration) -> Bool
+  {
+    let home = desired?.services.first { $0.name == service.name }?.instance
+    return home != configuration.instance && service.access.asksForClients
+      && before.written[configuration.instance]?[service.name] == service.access
+  }
+
+  /// Nothing is started, restarted or reloaded for a service whose key was not whole when the agent looked; others in its
+  /// instance are, as long as their tor has nothing to do with it.
   private var held: [Violation] {
     let instance: InstanceName
     switch step.action {
@@ -124,7 +133,8 @@ struct StepJudge {
     return (desired?.services ?? []).compactMap { service in
       let place = KeyPlace(instance: instance, service: service.name)
       guard service.instance == instance, desired?.stopped[service.name] == nil,
-        let directory = seen.keys[place], directory.address == nil
+        let directory = seen.keys[place], directory.address == nil,
+        after.written[instance]?[service.name] != nil || seen.isServing(service.name, in: instance)
       else { return nil }
       return Violation("hold.broken", "\(step.action) although \(place) is not whole")
     }
@@ -132,6 +142,10 @@ struct StepJudge {
 }
 
 extension SimulatedHost {
+  func isServing(_ service: ServiceName, in instance: InstanceName) -> Bool {
+    ours(instance).contains { $0.isRunning && $0.tor?.served[service] != nil }
+  }
+
   mutating func takeReadings() -> [Reading] {
     defer { readings = [] }
     return readings
@@ -145,11 +159,16 @@ extension SimulatedHost.Reading {
     if launcher == .agent, let reason = desired.stopped[service] {
       return Violation("access.open", "\(service) runs although it is stopped: \(reason)")
     }
-    guard let wanted = desired.services.first(where: { $0.name == service })?.access else {
+    guard let definition = desired.services.first(where: { $0.name == service }) else {
       return nil
     }
-    var allowed = wanted
-    if launcher == .engine { for access in before { allowed = allowed.joined(access) } }
+    var allowed = definition.access
+    if launcher == .engine {
+      for access in before { allowed = allowed.joined(access) }
+    } else if definition.instance != instance {
+      // It cannot move on yet and is served as before where it was, but for one that is open and asks for clients.
+      for access in before where access.asksForClients { allowed = allowed.joined(access) }
+    }
     return served.access.isWithin(allowed)
       ? nil
       : Violation(

@@ -22,6 +22,9 @@ struct Harness {
     var steps: Int
   }
 
+  /// Plans after which a commit must have taken effect, as in one pass of the agent.
+  static let calmRounds = 4
+
   /// Quiet passes within which everything must have settled; each is two hours after the last, past every backoff.
   static let quietPasses = 14
 
@@ -51,7 +54,7 @@ struct Harness {
       passes: harness.passes, steps: harness.steps)
   }
 
-  private init(
+  init(
     _ seed: UInt64, _ concurrency: Int, _ planner: @escaping Planner, _ auditor: Auditor?
   ) async throws {
     let layout = AgentLayout(prefix: "onionkeeper", keys: "/keys", state: "/state")
@@ -97,7 +100,7 @@ struct Harness {
     }
   }
 
-  private mutating func commit() async throws {
+  mutating func commit() async throws {
     let before = commits.desired
     commits.commit()
     await world.note("commit \(commits.desired.services) stopped \(commits.desired.stopped)")
@@ -131,7 +134,7 @@ struct Harness {
 
   /// Containers of targets go and come back elsewhere: no tor ends for it, and each follows by a reload.
   private mutating func loseTargets() async throws {
-    let processes = await world.host.processes
+    let pids = await world.host.pids
     await world.stopTargets()
     let blind = try await pass(isCalm: true, isApproved: true)
     if !blind.isEmpty {
@@ -139,7 +142,7 @@ struct Harness {
     }
     await world.moveTargets()
     try await pass(isCalm: true, isApproved: true)
-    if await world.host.processes != processes {
+    if await world.host.pids != pids {
       await world.report(Violation("target.interrupted", "a tor ended with its target"))
     }
     let plan = try await pass(isCalm: true, isApproved: true)
@@ -153,7 +156,7 @@ struct Harness {
   }
 
   @discardableResult
-  private mutating func pass(isCalm: Bool, isApproved: Bool = false) async throws -> Plan {
+  mutating func pass(isCalm: Bool, isApproved: Bool = false) async throws -> Plan {
     passes += 1
     let desired = commits.desired
     let before = try await journal.memory(agent: agent, now: world.clock.now)
