@@ -20,7 +20,8 @@ public struct AllowList: Sendable {
   /// The rule for one entry of `allow.targets`.
   public static let rule = TextRule(
     noun: "an entry of allow.targets", allowed: forms,
-    pattern: "^(?:host|[0-9A-Fa-f:.]+(?:/\(numberPattern(0...128)))?"
+    pattern:
+      "^(?:host|(?:[0-9]+(?:\\.[0-9]+){3}|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)(?:/\(numberPattern(0...128)))?"
       + "|unix:\(TargetText.pathPattern("A-Za-z0-9._@+=~%*?-"))"
       + "|container:[A-Za-z0-9_.*?-]{1,\(TargetText.containerNameLimit)})$"
   ) { text in
@@ -48,7 +49,8 @@ public struct AllowList: Sendable {
     case .never(let reason): "target \(target) \(reason)"
     case .missing(let entry, let reached):
       "target \(target) "
-        + (reached.map { "reaches \($0), which is not in allow.targets" } ?? "is not in allow.targets")
+        + (reached.map { "reaches \($0), which is not in allow.targets" }
+          ?? "is not in allow.targets")
         + ": add \"\(entry)\" to allow it"
     }
   }
