@@ -174,7 +174,9 @@ public struct Adoption: Sendable {
   private func refuseShared(_ drafts: inout [AdoptionDraft]) {
     for index in drafts.indices {
       for other in drafts.indices where other != index {
-        guard let mine = drafts[index].directory, let its = drafts[other].directory else { continue }
+        guard let mine = drafts[index].directory, let its = drafts[other].directory else {
+          continue
+        }
         let isSame = mine.status.isSameObject(as: its.status)
         guard isSame || mine.address != nil && mine.address == its.address else { continue }
         let torrc = drafts[other].torrc
@@ -210,7 +212,8 @@ public struct Adoption: Sendable {
       for error in found[drafts[index].name] ?? [] {
         drafts[index].fail(
           drafts[index].torrc.place, AdoptionDraft.title(drafts[index].torrc),
-          "its definition would not be valid: \(error.path.isEmpty ? "" : "\(error.path): ")\(error.message)")
+          "its definition would not be valid: \(error.path.isEmpty ? "" : "\(error.path): ")\(error.message)"
+        )
       }
     }
   }
@@ -259,7 +262,8 @@ public struct Adoption: Sendable {
     AdoptionReport.Service(
       name: draft.name, directory: draft.torrc.directory, place: "\(draft.torrc.place)",
       outcome: draft.isLeft ? .left : draft.isDefined ? .present : .carried,
-      address: draft.address, file: "services/\(draft.name).yaml", definition: draft.text(host: host)
+      address: draft.address, file: "services/\(draft.name).yaml",
+      definition: draft.text(host: host)
     )
   }
 

@@ -1,4 +1,5 @@
 import Definitions
+import KeyStore
 import OnionModel
 import TorRuntime
 
@@ -169,7 +170,8 @@ struct AdoptionDraft {
     guard let masters = directory.masters, let first = masters.first else {
       fail(
         place, subject,
-        "\(torrc.directory)/ob_config names no MasterOnionAddress that is right: tor does not start without; mend it")
+        "\(torrc.directory)/ob_config names no MasterOnionAddress that is right: tor does not start without; mend it"
+      )
       return
     }
     guard masters.count == 1 else {
@@ -221,7 +223,8 @@ struct AdoptionDraft {
       if isOpened {
         say(
           .warning, torrc.place, Self.title(torrc),
-          "--public is not heeded: \(clients.keys.count) clients are authorized, and stay the only ones")
+          "--public is not heeded: \(clients.keys.count) clients are authorized, and stay the only ones"
+        )
       }
     } else if isOpened {
       access = .open
@@ -250,7 +253,9 @@ struct AdoptionDraft {
         continue
       }
       let taken = Set(clients.map(\.name))
-      let name = validName(file, otherwise: "client") { !taken.contains($0) && $0 + ".auth" != KeyFiles.decoy }
+      let name = validName(file, otherwise: "client") {
+        !taken.contains($0) && $0 + ".auth" != KeyFiles.decoy
+      }
       if name != file { say(.note, torrc.place, path, "is client \(name) in the definition") }
       clients.append(AuthorizedClient(name: name, key: key))
     }

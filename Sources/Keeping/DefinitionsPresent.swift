@@ -19,7 +19,8 @@ struct DefinitionsPresent {
     self.folder = folder
     var isThere = stat()
     files =
-      stat(folder, &isThere) == 0 ? try DefinitionFolder(folder).read() : RepositoryFiles([:])
+      stat(folder, &isThere) == 0
+      ? try DefinitionFolder(folder).read() : RepositoryFiles([] as [RepositoryFiles.File])
     let reading = readRevision(files)
     names = Set(reading.services.keys.map(\.text))
     services = Dictionary(
@@ -33,7 +34,8 @@ struct DefinitionsPresent {
   func errors(adding texts: [(ServiceName, String)]) -> [ServiceName: [Diagnostic]] {
     var all: [RepositoryFiles.File] = files.files
     if !all.contains(where: { $0.path == Self.repositoryFile }) {
-      all.append(RepositoryFiles.File(path: Self.repositoryFile, bytes: Array(Self.repository.utf8)))
+      all.append(
+        RepositoryFiles.File(path: Self.repositoryFile, bytes: Array(Self.repository.utf8)))
     }
     all += texts.map { RepositoryFiles.File(path: "services/\($0).yaml", bytes: Array($1.utf8)) }
     let reading = readRevision(RepositoryFiles(all))
@@ -75,8 +77,10 @@ struct DefinitionsPresent {
     } catch {
       guard error.isAbsence else { throw error }
       let slash = folder.lastIndex(of: "/") ?? folder.startIndex
-      let parent = try Descriptor.folder(at: slash == folder.startIndex ? "/" : String(folder[..<slash]))
-      return try parent.makeFolder(FileName(String(folder[slash...].drop { $0 == "/" })), mode: 0o755)
+      let parent = try Descriptor.folder(
+        at: slash == folder.startIndex ? "/" : String(folder[..<slash]))
+      return try parent.makeFolder(
+        FileName(String(folder[slash...].drop { $0 == "/" })), mode: 0o755)
     }
   }
 

@@ -99,7 +99,8 @@ struct NativeDirectory: Sendable {
     }
     guard status.kind == .file else {
       return .failure(
-        Refusal(why: "it is \(status.kind.rawValue), and links are not followed here: copy the file"))
+        Refusal(
+          why: "it is \(status.kind.rawValue), and links are not followed here: copy the file"))
     }
     guard status.size <= fileLimit,
       let key = ClientFile.key(

@@ -8,6 +8,12 @@ public struct RunningTor: Hashable, Sendable, Encodable {
   /// The file that it was told by `-f`, as it was told.
   public var configuration: String?
 
+  public init(pid: Int, user: Int, configuration: String?) {
+    self.pid = pid
+    self.user = user
+    self.configuration = configuration
+  }
+
   /// Every process that calls itself `tor`, in order of number; what cannot be looked at is passed over. Blocks.
   public static func all() throws(FileError) -> [RunningTor] {
     let processes = try Descriptor.folder(at: "/proc")

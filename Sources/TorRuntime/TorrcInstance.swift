@@ -90,7 +90,8 @@ private struct InstanceReading {
       findings.append(
         TorrcFinding(
           .warning, unknown[Self.unknownLimit], "",
-          "\(unknown.count - Self.unknownLimit) more options that tor does not know: is this a torrc?"))
+          "\(unknown.count - Self.unknownLimit) more options that tor does not know: is this a torrc?"
+        ))
     }
     for (group, lines) in groups {
       guard let first = lines.first else { continue }
@@ -114,13 +115,15 @@ private struct InstanceReading {
       findings.append(
         TorrcFinding(
           .warning, first.place, name,
-          "its services are not anonymous: carried as `singleHop: true`; remove that to make them anonymous"))
+          "its services are not anonymous: carried as `singleHop: true`; remove that to make them anonymous"
+        ))
     } else {
       // tor wants both or neither (src/app/config/config.c, `options_validate_single_onion`).
       findings.append(
         TorrcFinding(
           .warning, first.place, name,
-          "stands without its other half: tor does not start with it; its services are carried as anonymous ones"))
+          "stands without its other half: tor does not start with it; its services are carried as anonymous ones"
+        ))
     }
   }
 }

@@ -194,7 +194,8 @@ extension TorrcReader {
       case .absent:
         throw TorrcError(
           place: place,
-          message: "%include \(path): nothing is there, and tor does not start without it; mend the line")
+          message:
+            "%include \(path): nothing is there, and tor does not start without it; mend the line")
       case .refused(let why): throw refusal(path, place, why)
       }
     }
@@ -215,10 +216,12 @@ extension TorrcReader {
     guard path.hasPrefix("/") else {
       throw TorrcError(
         place: place,
-        message: "%include \(path): is relative to wherever tor was started; write the absolute path")
+        message:
+          "%include \(path): is relative to wherever tor was started; write the absolute path")
     }
     guard !path.split(separator: "/").contains("..") else {
-      throw TorrcError(place: place, message: "%include \(path): holds `..`; write the path without")
+      throw TorrcError(
+        place: place, message: "%include \(path): holds `..`; write the path without")
     }
     guard roots.contains(where: { path == $0 || path.hasPrefix($0 == "/" ? $0 : $0 + "/") }) else {
       let folder = path.split(separator: "/").dropLast().joined(separator: "/")

@@ -79,7 +79,8 @@ struct TorrcSections {
     }
     guard !line.value.isEmpty else {
       findings.append(
-        TorrcFinding(.warning, line.place, name, "has no value: tor skips it, and so it was done here"))
+        TorrcFinding(
+          .warning, line.place, name, "has no value: tor skips it, and so it was done here"))
       return
     }
     if name == "HiddenServiceDir" {
@@ -94,7 +95,8 @@ struct TorrcSections {
         findings.append(
           TorrcFinding(
             .error, line.place, name,
-            "stands before any HiddenServiceDir: tor does not start with it; move it behind its service's"))
+            "stands before any HiddenServiceDir: tor does not start with it; move it behind its service's"
+          ))
       }
       hasStray = true
     } else {
@@ -127,7 +129,8 @@ struct TorrcSections {
         kept[index].findings.append(
           TorrcFinding(
             .warning, service.place, "HiddenServiceDir \(service.directory)",
-            "stands there twice, the same both times: \(fate); taken once; remove one of the includes", others: Array(first + lines.dropLast())))
+            "stands there twice, the same both times: \(fate); taken once; remove one of the includes",
+            others: Array(first + lines.dropLast())))
       } else {
         kept[index].findings.append(
           TorrcFinding(
@@ -185,7 +188,9 @@ private struct TorrcSection {
     case .circuitID: circuitID(line)
     case .integer(let range, let noun):
       guard let value = torInteger(line.value[...]), range.contains(value) else {
-        fail(line, "is not \(noun) (\(range.lowerBound)–\(range.upperBound)): tor does not start with it")
+        fail(
+          line,
+          "is not \(noun) (\(range.lowerBound)–\(range.upperBound)): tor does not start with it")
         return
       }
       // The last one counts.
@@ -260,14 +265,16 @@ private struct TorrcSection {
         guard let line = values[option]?.line else { continue }
         say(
           .warning, line,
-          "is not carried: tor does not use it while \(key.name) is not 1; set that first if it is wanted")
+          "is not carried: tor does not use it while \(key.name) is not 1; set that first if it is wanted"
+        )
       }
       return nil
     }
     let limit = RateLimit(rate: value(rate) ?? standard.0, burst: value(burst) ?? standard.1)
     if limit.burst < limit.rate, let line = values[burst]?.line ?? values[rate]?.line {
       fail(
-        line, "the burst \(limit.burst) is below the rate \(limit.rate): tor does not start with it")
+        line, "the burst \(limit.burst) is below the rate \(limit.rate): tor does not start with it"
+      )
     }
     return limit
   }

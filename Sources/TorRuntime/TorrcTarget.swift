@@ -37,7 +37,9 @@ struct TorrcPortValue: Hashable {
     let field = value.prefix { $0 != .space }
     let first = field.trimmed
     guard let virtual = torInteger(first), (1...65535).contains(virtual) else {
-      let hint = first.contains(.tab) ? " (a tab does not separate it from the target: tor wants blanks)" : ""
+      let hint =
+        first.contains(.tab)
+        ? " (a tab does not separate it from the target: tor wants blanks)" : ""
       throw Refusal(message: "\(shown(first)) is not a port (1–65535)\(hint)")
     }
     self.virtual = virtual
@@ -108,7 +110,8 @@ struct TorrcPortValue: Hashable {
   }
 
   private static func target(_ address: String, port: Int) -> TorrcTarget {
-    let plain = address.hasPrefix("::ffff:") && address.contains(".")
+    let plain =
+      address.hasPrefix("::ffff:") && address.contains(".")
       ? String(address.dropFirst("::ffff:".count)) : address
     let isLoopback =
       plain.hasPrefix("127.") || plain.hasPrefix("0.") || plain == "::1" || plain == "::"

@@ -59,7 +59,8 @@ struct AdoptCommand: AsyncParsableCommand {
       valueName: "old=new"))
   var targets: [String] = []
 
-  @Flag(name: .long, help: "One JSON document: services, findings, what is missing in the host file.")
+  @Flag(
+    name: .long, help: "One JSON document: services, findings, what is missing in the host file.")
   var json = false
 
   func validate() throws { _ = try decisions() }
@@ -128,7 +129,8 @@ struct AdoptCommand: AsyncParsableCommand {
         case .present: "there already"
         case .left: "LEFT BEHIND"
         }
-      print("\(service.name)  \(word)  \(service.address?.text ?? "no address")  \(service.directory)")
+      print(
+        "\(service.name)  \(word)  \(service.address?.text ?? "no address")  \(service.directory)")
     }
     for path in report.written { print("wrote \(path)") }
     showNext(report)

@@ -21,7 +21,8 @@ struct Onionkeeper: AsyncParsableCommand {
     subcommands: [
       SetUpCommand.self, RunCommand.self, PlanCommand.self, ApplyCommand.self, StatusCommand.self,
       HistoryCommand.self, CheckCommand.self, RenderCommand.self, InitCommand.self,
-      SchemaCommand.self, ApproveCommand.self, KeysCommand.self, AdoptCommand.self, DownCommand.self,
+      SchemaCommand.self, ApproveCommand.self, KeysCommand.self, AdoptCommand.self,
+      DownCommand.self,
     ])
 }
 

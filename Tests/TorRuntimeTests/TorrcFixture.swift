@@ -57,12 +57,16 @@ struct TorrcFixture: Sendable, CustomTestStringConvertible {
 
   var torrc: String { notes("torrc").first ?? "/etc/tor/torrc" }
 
-  var roots: [String] { notes("roots").first?.split(separator: " ").map(String.init) ?? ["/etc/tor"] }
+  var roots: [String] {
+    notes("roots").first?.split(separator: " ").map(String.init) ?? ["/etc/tor"]
+  }
 
   /// What is at a path of the small file system.
   @Sendable func look(_ path: String) -> TorrcFile {
     if let bytes = files[path] { return .file(bytes) }
-    if files[path + "@"] != nil { return .refused("a symbolic link is there, and links are not followed") }
+    if files[path + "@"] != nil {
+      return .refused("a symbolic link is there, and links are not followed")
+    }
     let inside = path == "/" ? path : path + "/"
     let names = files.keys.filter { $0.hasPrefix(inside) }.compactMap { file in
       file.dropFirst(inside.count).split(separator: "/").first.map {

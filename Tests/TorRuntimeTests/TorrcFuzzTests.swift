@@ -130,7 +130,8 @@ struct TorrcMutation {
   @Test func clientFiles() {
     let key = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567ABCDEFGHIJKLMNOPQRSA"
     for text in [
-      "descriptor:x25519:\(key)", "descriptor:x25519:\(key)\n", " descriptor : x25519 : \(key) \r\n",
+      "descriptor:x25519:\(key)", "descriptor:x25519:\(key)\n",
+      " descriptor : x25519 : \(key) \r\n",
       "descriptor:x25519:\(key.lowercased())\n",
       "descriptor:x25519:\(key.dropLast())B",  // bits that no key has
     ] {

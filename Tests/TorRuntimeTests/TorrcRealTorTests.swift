@@ -170,3 +170,14 @@ extension TorrcFixture {
     try TorrcReader.read(torrc, bytes: files[torrc] ?? [], roots: roots, look: look)
   }
 }
+
+@Suite struct RunningTorTests {
+  @Test func aRunningTorIsSeen() async throws {
+    let tor = try await RealTor()
+    let seen = try RunningTor.all().first { $0.pid == Int(tor.child.pid) }
+    #expect(
+      seen
+        == RunningTor(
+          pid: Int(tor.child.pid), user: RealTor.user, configuration: "\(tor.etc)/torrc"))
+  }
+}
