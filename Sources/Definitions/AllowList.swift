@@ -46,7 +46,8 @@ public struct AllowList: Sendable {
     case .never(let reason): "target \(target) \(reason)"
     case .missing(let entry, let reached):
       "target \(target) "
-        + (reached.map { "reaches \($0), which is not in allow.targets" } ?? "is not in allow.targets")
+        + (reached.map { "reaches \($0), which is not in allow.targets" }
+          ?? "is not in allow.targets")
         + ": add \"\(entry)\" to allow it"
     }
   }

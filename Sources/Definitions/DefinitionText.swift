@@ -98,7 +98,7 @@ public struct DefinitionText: Sendable {
   private static func scalar(_ text: String) -> String {
     let isPlain =
       text.utf8.first.map { Array("abcdefghijklmnopqrstuvwxyz0123456789/".utf8).contains($0) }
-        ?? false && surprise(text) == nil
+      ?? false && surprise(text) == nil
       && text.utf8.allSatisfy {
         Array("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-:@+".utf8)
           .contains($0)
