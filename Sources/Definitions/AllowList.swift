@@ -20,7 +20,9 @@ public struct AllowList: Sendable {
   /// The rule for one entry of `allow.targets`.
   public static let rule = TextRule(
     noun: "an entry of allow.targets", allowed: forms,
-    pattern: #"^(host|[0-9A-Fa-f:.]+(/\d{1,3})?|unix:/.*|container:[A-Za-z0-9_.*?-]+)$"#
+    pattern: "^(?:host|[0-9A-Fa-f:.]+(?:/\(numberPattern(0...128)))?"
+      + "|unix:\(TargetText.pathPattern("A-Za-z0-9._@+=~%*?-"))"
+      + "|container:[A-Za-z0-9_.*?-]{1,\(TargetText.containerNameLimit)})$"
   ) { text in
     do throws(TextProblem) {
       _ = try entry(text)

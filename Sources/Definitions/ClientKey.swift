@@ -7,7 +7,7 @@ enum ClientKey {
   /// Never shows the text: a client's *private* line in the wrong place is the likely mistake.
   static let rule = TextRule(
     noun: "a client's public key", allowed: "descriptor:x25519: and 52 base32 characters",
-    pattern: "^descriptor:x25519:[A-Za-z2-7]{52}$", isShown: false
+    pattern: "^descriptor:x25519:[A-Za-z2-7]{51}[AaQq]$", isShown: false
   ) { text in
     if let bytes = bytes(text) {
       return hasSmallOrder(bytes)

@@ -7,8 +7,9 @@ public enum TargetText {
   /// The rule for a `target:` field.
   public static let rule = TextRule(
     noun: "a target", allowed: forms,
-    pattern: #"^(\d+\.\d+\.\d+\.\d+:\d+|\[[0-9A-Fa-f:.]+\]:\d+|host:\d+"#
-      + #"|container:[A-Za-z0-9][A-Za-z0-9_.-]*:\d+|unix:/.+)$"#
+    pattern: "^(?:(?:host|[0-9]+(?:\\.[0-9]+){3}|\\[[0-9A-Fa-f:.]+\\]"
+      + "|container:[A-Za-z0-9][A-Za-z0-9_.-]{0,127}):\(numberPattern(1...65535))"
+      + "|unix:(?=.{1,\(pathLimit)}$)\(pathPattern("A-Za-z0-9._@+=~%-")))$"
   ) { text in
     do throws(TextProblem) {
       _ = try parse(text)
@@ -130,6 +131,12 @@ public enum TargetText {
       throw .because("unix:\(path) is never allowed: \(reason)")
     }
     return path
+  }
+
+  /// An expression for what `checkPath` takes, without anchors: no part is empty, `.` or `..`.
+  /// - Parameter letters: as inside a character class, without `/`.
+  static func pathPattern(_ letters: String) -> String {
+    "(?:/(?!\\.{1,2}(?:/|$))[\(letters)]+)+"
   }
 
   /// An absolute path without `.`, `..`, `//`, an ending `/` or letters that a torrc or mount would read otherwise.

@@ -6,10 +6,14 @@ import Reporting
 
 /// The texts of the host file that have a form of their own.
 enum HostTexts {
+  /// No part is empty, `.` or `..`.
+  private static let pathForm =
+    "(?=.{2,200}$)(?:/(?!\\.{1,2}(?:/|$))[^/\\u0000-\\u001f\\u007f]+)+"
+
   static let path = TextRule(
     noun: "an absolute path",
     allowed: "/… without `.`, `..` or a slash at its end, at most 200 bytes",
-    pattern: "^/[^\\u0000-\\u001f\\u007f]{1,199}$"
+    pattern: "^\(pathForm)$"
   ) { text in
     // One spelling a place: whether one lies in another is told from the text.
     text.hasPrefix("/") && !text.hasSuffix("/") && text.utf8.count <= 200 && !text.contains("//")
@@ -26,13 +30,13 @@ enum HostTexts {
   }
 
   static let socket = TextRule(
-    noun: "a socket", allowed: "auto, or its absolute path", pattern: "^(auto|/.+)$"
+    noun: "a socket", allowed: "auto, or its absolute path", pattern: "^(?:auto|\(pathForm))$"
   ) { $0 == "auto" || path.problem($0) == nil }
 
   static let network: TextRule = {
     var rule = TextRule(
       noun: "a network", allowed: "public, off, or a file's absolute path",
-      pattern: "^(public|off|/.+)$"
+      pattern: "^(?:public|off|\(pathForm))$"
     ) { $0 == "public" || $0 == "off" || path.problem($0) == nil }
     rule.plainWords = ["off"]
     return rule
@@ -40,7 +44,7 @@ enum HostTexts {
 
   static let branch = TextRule(
     noun: "a branch", allowed: "a branch's short name: main",
-    pattern: "^[^\\u0000-\\u0020\\u007f~^:?*\\[\\\\]{1,200}$"
+    pattern: "^(?!-)(?!.*\\.\\.)[^\\u0000-\\u0020\\u007f~^:?*\\[\\\\]{1,200}$"
   ) { text in
     (1...200).contains(text.utf8.count) && !text.hasPrefix("-") && !text.contains("..")
       && text.unicodeScalars.allSatisfy {
@@ -57,7 +61,8 @@ enum HostTexts {
 
   static let base = TextRule(
     noun: "a base image", allowed: "bootstrap:SUITE, or a reference with a tag: NAME:TAG",
-    pattern: "^[a-z0-9_./:-]{3,200}$"
+    pattern: "^(?=[a-z0-9_./:-]{3,200}$)"
+      + "(?:bootstrap:[a-z0-9][a-z0-9-]{0,47}|(?!bootstrap:).*[^/:]:+[^/:]+[/:]*)$"
   ) { baseImage($0) != nil }
 
   static func baseImage(_ text: String) -> BaseImage? {
@@ -91,7 +96,7 @@ enum HostTexts {
   }
 
   static let proxy = TextRule(
-    noun: "a proxy", allowed: "socks5h://HOST:PORT", pattern: "^socks5h?://[!-~]+:\\d+$"
+    noun: "a proxy", allowed: "socks5h://HOST:PORT", pattern: "^socks5h?://[!-.0-?A-~]+:[0-9]+$"
   ) { text in
     do throws(ReportingError) {
       _ = try WebhookProxy(text)
@@ -99,8 +104,17 @@ enum HostTexts {
     } catch { return false }
   }
 
+  private static let eventForm: String = {
+    let kinds = EventKind.allCases.map(\.rawValue)
+    let families = Set(kinds.compactMap { $0.split(separator: ".").first.map { "\($0).*" } })
+    let all = (["*"] + families.sorted() + kinds).map { text in
+      text.replacing(".", with: "\\.").replacing("*", with: "\\*")
+    }
+    return "^(?:" + all.joined(separator: "|") + ")$"
+  }()
+
   static let eventPattern = TextRule(
-    noun: "a kind of event", allowed: "*, drift.*, key.lost, …", pattern: "^(\\*|[a-z.]+(\\*)?)$"
+    noun: "a kind of event", allowed: "*, drift.*, key.lost, …", pattern: eventForm
   ) { EventPattern($0) != nil }
 
   /// Never shown: the secret half in the wrong place is the likely mistake.
@@ -116,7 +130,7 @@ enum HostTexts {
 
   static let listen = TextRule(
     noun: "a place to listen", allowed: "unix:/path, or ADDRESS:PORT",
-    pattern: "^(unix:/.+|.+:\\d+)$",
+    pattern: "^(?:unix:/.+|.+:[0-9]+)$",
     where: isListen)
 
   static let statusListen: TextRule = {

@@ -228,7 +228,7 @@ extension Planner {
   }
 
   /// Change if what is desired differs from what was last proven, drift otherwise.
-  private func fileCause(_ sheet: InstanceSheet) -> Cause {
+  func fileCause(_ sheet: InstanceSheet) -> Cause {
     guard let applied = sheet.memory.applied, case .present(let wanted) = gatewayFiles(sheet) else {
       return .change
     }
@@ -247,21 +247,8 @@ extension Planner {
     return services
   }
 
-  /// A new target's network is joined before tor is told of the target, an old one's left afterwards.
-  private mutating func planNetworked(
-    _ container: ContainerObservation, _ facts: ContainerFacts, _ sheet: InstanceSheet,
-    into group: inout StepGroup
-  ) {
-    let keySteps = group.steps.count
-    planRunning(container, facts, sheet, into: &group)
-    let cause = fileCause(sheet)
-    group.steps.insert(
-      contentsOf: joiningNetworks(of: facts, sheet, cause: cause), at: min(keySteps, group.steps.count))
-    group.steps += leavingNetworks(of: facts, sheet, cause: cause)
-  }
-
   /// It runs and is the right one: limits, then files and what tor has read of them.
-  private mutating func planRunning(
+  mutating func planRunning(
     _ container: ContainerObservation, _ facts: ContainerFacts, _ sheet: InstanceSheet,
     into group: inout StepGroup
   ) {

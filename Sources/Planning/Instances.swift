@@ -32,15 +32,18 @@ extension Planner {
     planned.insert(instance)
   }
 
-  /// Who arrives waits for the groups that let go of it. What the instance needs besides does not: then they arrive in the
-  /// next round.
+  /// Who arrives waits for the groups that let go of it, and a sealed key may not open. What the instance needs besides
+  /// waits for neither: then they join in the next round.
   private mutating func planRoster(_ roster: Roster, arriving: [Member], _ sight: Sight) {
     let subject = StepGroup.Subject.instance(roster.instance)
     let acting = Set(groups.filter { !$0.steps.isEmpty }.map(\.subject))
     let after = Set(arriving.flatMap(\.sources)).filter { acting.contains(.instance($0)) }
-    if !after.isEmpty {
+    let opens = roster.members.count > 1 && roster.members.contains(where: \.opensKey)
+    if !after.isEmpty || opens {
       var others = self
-      others.planMembers(roster, joining: [], sight)
+      others.planMembers(
+        roster, joining: after.isEmpty ? Set(arriving.map(\.service.name)) : [], opening: false,
+        sight)
       if others.groups.contains(where: { $0.subject == subject && !$0.steps.isEmpty }) {
         self = others
         return
@@ -54,7 +57,7 @@ extension Planner {
 
   /// One tor process: its members' keys, its files, its container.
   private mutating func planMembers(
-    _ roster: Roster, joining: Set<ServiceName>, _ sight: Sight
+    _ roster: Roster, joining: Set<ServiceName>, opening: Bool = true, _ sight: Sight
   ) {
     let instance = roster.instance
     let ours = containers(of: instance, in: sight)
@@ -69,8 +72,11 @@ extension Planner {
           "\(member.sources.sorted().map(\.text).joined(separator: ", ")) has still to let go of it"
         )
       }
+      if !opening, member.opensKey {
+        member.hold(.moving, "its key is opened when instance \(instance) needs nothing else")
+      }
       group.steps += member.steps
-      if member.isOpening { continue }
+      if member.isOpening, member.hold == nil { continue }
       guard let hold = member.hold else {
         configured.append(member.configured)
         continue
@@ -87,6 +93,12 @@ extension Planner {
     }
     configured += guests.kept
     guard !configured.isEmpty else {
+      if let paused = roster.services.first(where: isPaused), !group.steps.isEmpty {
+        wait(
+          .paused, service: paused.name, instance: instance,
+          "paused: \(group.steps.count) steps wait")
+        group.steps = []
+      }
       // Nobody is left whom its tor could serve; of those that it may serve, each has another home or none.
       if !guests.leaving.isEmpty { group.steps += removing(ours, instance, guests.leaving) }
       add(group)

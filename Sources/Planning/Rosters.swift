@@ -23,6 +23,11 @@ struct Member {
     return names
   }
 
+  /// Its steps may fail for as long as nobody mends a file: they must not stop what others need.
+  var opensKey: Bool {
+    steps.contains { if case .unsealKey = $0.action { true } else { false } }
+  }
+
   var configured: ConfiguredService {
     ConfiguredService(
       name: service.name, address: address, ports: service.ports, access: service.access,

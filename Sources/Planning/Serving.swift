@@ -103,14 +103,21 @@ extension Planner {
       guard let read = step.readConfiguration else { return false }
       return read.instance == instance && read.lacks(names, address)
     }
+    let hasNever = tors.live[instance]?.lacks(names, address) ?? true
     return (sight.ours[instance] ?? []).allSatisfy { container in
-      removed.contains(container.id) || isTold
+      removed.contains(container.id) || isTold || container.isLive && hasNever
         || container.isDormant && written[instance]?.lacks(names, address) == true
     }
   }
 }
 
 extension Serving {
+  /// Known to have read none of them.
+  fileprivate func lacks(_ names: Set<ServiceName>, _ address: OnionAddress?) -> Bool {
+    !isUnknown && self.names.isDisjoint(with: names)
+      && address.map { !addresses.contains($0) } ?? true
+  }
+
   fileprivate mutating func add(_ other: Serving) {
     names.formUnion(other.names)
     addresses.formUnion(other.addresses)

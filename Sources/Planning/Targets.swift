@@ -90,6 +90,20 @@ extension Planner {
     }
   }
 
+  /// A new target's network is joined before tor is told of the target, an old one's left afterwards.
+  mutating func planNetworked(
+    _ container: ContainerObservation, _ facts: ContainerFacts, _ sheet: InstanceSheet,
+    into group: inout StepGroup
+  ) {
+    let keySteps = group.steps.count
+    planRunning(container, facts, sheet, into: &group)
+    let cause = fileCause(sheet)
+    group.steps.insert(
+      contentsOf: joiningNetworks(of: facts, sheet, cause: cause),
+      at: min(keySteps, group.steps.count))
+    group.steps += leavingNetworks(of: facts, sheet, cause: cause)
+  }
+
   /// Joins of a container that is about to be made.
   func joiningNetworks(_ sheet: InstanceSheet, cause: Cause) -> [Step] {
     targetNetworks(sheet).sorted().map { join($0, sheet, cause: cause) }
@@ -108,8 +122,8 @@ extension Planner {
     // Which of them an unresolved target is in is not known, and it may be back in a moment.
     let isCertain = (sheet.members.flatMap(\.ports) + sheet.configuration.services.flatMap(\.ports))
       .compactMap(\.target.containerName).allSatisfy {
-      if case .there = observed.resolve($0, for: nil) { true } else { false }
-    }
+        if case .there = observed.resolve($0, for: nil) { true } else { false }
+      }
     guard isCertain else { return [] }
     return Set(facts.networks).subtracting(targetNetworks(sheet))
       .subtracting([sheet.specification.network]).sorted().map { network in

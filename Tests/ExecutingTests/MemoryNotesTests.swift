@@ -226,6 +226,69 @@ import Testing
     #expect(memory.instances[instance]?.applied == nil)
   }
 
+  /// `age` may be missing for long: each try later than the one before, each service by itself.
+  @Test func whatNeedsAgeIsTriedLaterAndLater() throws {
+    let news = try samples.name("news")
+    let backup = Action.backUpKey(
+      samples.place(blog), samples.address(1), recipients: ["age1one"])
+    let opening = Action.unsealKey(
+      KeyPlace(instance: instance, service: news), SealedKey(file: "secrets/news.age", bytes: [1]),
+      identity: "/etc/age", nil, owner: 7942, CompanionFiles(access: .open), nil)
+    var memory = proven
+    for (count, delay) in [(1, 5.0), (2, 10), (3, 20)] {
+      memory = note(backup, failure, in: memory)
+      #expect(
+        memory.instances[instance]?.keyRetries
+          == [blog: Retry(failures: count, at: Samples.start.adding(seconds: delay))])
+    }
+    memory = note(opening, failure, in: memory, service: news)
+    #expect(memory.instances[instance]?.keyRetries?[news]?.failures == 1)
+    #expect(memory.services[news] == nil)
+    // Its container is another matter.
+    #expect(memory.instances[instance]?.failures == 0)
+    memory = note(backup, .succeeded(.none), in: memory)
+    #expect(memory.instances[instance]?.keyRetries?.keys.map(\.text) == ["news"])
+    memory = note(opening, .succeeded(.generated(samples.address(2))), in: memory, service: news)
+    #expect(memory.instances[instance]?.keyRetries == nil)
+    #expect(memory.services[news] == instance)
+  }
+
+  @Test func theAddressesThatATorHasReadAreRemembered() {
+    var configuration = samples.configuration(blog, address: samples.address(1))
+    configuration.containers = ["web": "10.9.0.1"]
+    let reload = Action.reload(configuration, network: samples.network)
+    let memory = note(reload, .succeeded(.reloaded(torrc: "t2")), in: proven)
+    #expect(memory.instances[instance]?.containers == ["web": "10.9.0.1"])
+    #expect(memory.instances[instance]?.configured == configuration.services)
+    #expect(note(reload, failure, in: proven).instances[instance]?.containers == nil)
+    configuration.containers = [:]
+    let after = note(
+      .reload(configuration, network: samples.network), .succeeded(.reloaded(torrc: "t3")),
+      in: memory)
+    #expect(after.instances[instance]?.containers == nil)
+  }
+
+  /// What a definition says of its own removal outlives it, and nothing else does.
+  @Test func pruneHoldOutlivesItsDefinition() throws {
+    func service(_ name: ServiceName, _ prune: Prune) -> OnionService {
+      OnionService(name: name, access: .open, ports: [], prune: prune)
+    }
+    func desired(_ services: [OnionService]) -> Desired {
+      Desired(
+        host: samples.host, revision: nil, layout: samples.layout, services: services,
+        recipe: samples.recipe, network: .off, identity: "here")
+    }
+    let news = try samples.name("news")
+    var memory = proven.knowing(desired([service(blog, .hold), service(news, .hold)]))
+    #expect(memory.heldFromPruning == [blog, news])
+    // One was never given to this host.
+    memory = memory.knowing(desired([]))
+    #expect(memory.heldFromPruning == [blog])
+    #expect(memory.knowing(desired([service(blog, .retire)])).heldFromPruning == [])
+    memory.services[blog] = nil
+    #expect(memory.knowing(desired([])).heldFromPruning == [])
+  }
+
   @Test func whatWasSkippedChangesNothing() {
     #expect(note(.removeContainer(instance, id: "c1"), .skipped, in: proven) == proven)
   }

@@ -95,6 +95,26 @@ import Testing
     }
   }
 
+  /// A journal that was written before the fields for targets, backups and held removals were there.
+  @Test func anOlderRowIsRead() async throws {
+    let journal = try await Journal.inMemory()
+    try await journal.store(Sample.memory(), at: Sample.start)
+    try await journal.write("write as before") {
+      try $0.execute(
+        sql: """
+          UPDATE instance SET memory =
+            '{"containerIDs":["c3"],"failures":1,"interruptions":[],"services":["wiki"]}'
+            WHERE name = 'wiki'
+          """)
+      try $0.execute(sql: "DELETE FROM meta WHERE key = 'held'")
+    }
+    let memory = try await journal.memory(agent: Sample.agent, now: Sample.start)
+    #expect(
+      memory.instances[Sample.instance("wiki")]
+        == InstanceMemory(containerIDs: ["c3"], failures: 1, services: [Sample.service("wiki")]))
+    #expect(memory.heldFromPruning == [])
+  }
+
   @Test func aRowThatCannotBeReadIsAnErrorNotAForgottenInstance() async throws {
     let journal = try await Journal.inMemory()
     try await journal.store(Sample.memory(), at: Sample.start)

@@ -72,11 +72,18 @@ enum Sample {
         containerID: "c1", torrc: "t1",
         services: [service("blog"): AppliedService(address: address(7), access: .open)]),
       failures: 2, retryAt: time(300), interruptions: [time(1), time(2)], level: "s0:c1,c2",
-      services: [service("blog")])
+      services: [service("blog")],
+      configured: [
+        ConfiguredService(
+          name: service("blog"), address: address(7),
+          ports: [OnionPort(virtual: 80, target: .container("web", port: 8080))], access: .open)
+      ], containers: ["web": "10.9.0.1"],
+      keyRetries: [service("blog"): Retry(failures: 1, at: time(5))])
     memory.instances[instance("wiki")] = InstanceMemory(containerIDs: ["c3"])
     memory.services = [service("blog"): instance("blog"), service("wiki"): instance("wiki")]
     memory.identity = "identity"
     memory.previouslyDefined = [service("blog"), service("old")]
+    memory.heldFromPruning = [service("old"), service("blog")]
     memory.engine = EngineIdentity(kind: .podman, version: "5.0", id: "engine")
     return memory
   }

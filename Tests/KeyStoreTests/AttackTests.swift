@@ -49,7 +49,7 @@ import Testing
         try await store.move(from: spot, to: place("new/blog"), address, owner: KeyFolder.owner)
       }
     } catch {
-      #expect((error as? KeyStoreError)?.code == .denied, "\(error)")
+      #expect(error.code == .denied, "\(error)")
     }
     #expect(try attacker.outsideState() == before)
     #expect(await store.observe([other], owner: KeyFolder.owner)[other]?.value?.flaws == [])

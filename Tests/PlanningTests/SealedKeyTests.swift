@@ -30,7 +30,11 @@ struct SealedKeyTests {
 
   static func unsealed(_ plan: Plan) -> [OnionAddress?] {
     plan.steps.compactMap { step in
-      if case .unsealKey(_, _, _, let address, _, _, _) = step.action { .some(address) } else { nil }
+      if case .unsealKey(_, _, _, let address, _, _, _) = step.action {
+        .some(address)
+      } else {
+        nil
+      }
     }
   }
 

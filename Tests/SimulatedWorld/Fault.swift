@@ -79,7 +79,8 @@ extension SimulatedHost {
     case .torrcEdited, .sumsDeleted, .folderDeleted, .folderChowned:
       if let instance = random.pick(folders.keys.sorted()) { sufferInFolder(fault, instance) }
     case .chown, .publicKeyDeleted, .hostnameDeleted, .clientFilesDeleted, .clientFileAdded,
-      .foreignFile, .balanceEdited, .secretDeleted, .secretDamaged, .secretSwapped, .directoryDeleted,
+      .foreignFile, .balanceEdited, .secretDeleted, .secretDamaged, .secretSwapped,
+      .directoryDeleted,
       .keyDirectoryUnreadable:
       let victims = keys.keys.filter { !unowned.contains($0) }.sorted()
       if let place = random.pick(victims) { sufferInKeys(fault, place) }

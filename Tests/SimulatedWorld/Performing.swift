@@ -102,7 +102,8 @@ extension SimulatedHost {
 
   private mutating func removeNetwork(_ name: String) throws(StepFailure) {
     guard let network = networks[name] else { return }
-    guard network.isOurs, !containers.values.contains(where: { $0.facts.networks.contains(name) }) else {
+    guard network.isOurs, !containers.values.contains(where: { $0.facts.networks.contains(name) })
+    else {
       throw StepFailure(code: "network.used", message: "\(name) is in use or not ours")
     }
     networks[name] = nil

@@ -70,7 +70,7 @@ import Testing
     return try await must(
       """
       mkdir -m 700 \(host.folder)/d \(host.folder)/hs
-      tor --hush -f \(host.folder)/torrc --defaults-torrc /dev/null & pid=$!
+      tor --hush -f \(host.folder)/torrc --defaults-torrc /dev/null >/dev/null 2>&1 & pid=$!
       for i in $(seq 600); do [ -s \(host.folder)/hs/hostname ] && break; sleep 0.1; done
       kill $pid; wait $pid
       cat \(host.folder)/hs/hostname
