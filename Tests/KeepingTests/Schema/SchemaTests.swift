@@ -21,7 +21,9 @@ import Testing
       "own name", "says nothing", "lie in each other", "either tokenFile", "at once (one of",
       "cannot stand beside", "is below", "is this service's own", "without ageIdentity",
     ],
-    "an address that no backend has": ["write host:", "no machine's address", "is not an IPv"],
+    "an address that no backend has": [
+      "write host:", "no machine's address", "is not an IPv", "is link-local",
+    ],
     "a place that no container gets": ["is never allowed", "write unix:", "bytes long"],
     "a key that is known elsewhere": ["Onionkeeper's own", "private line"],
     "the form of a URL, branch or name": [
