@@ -111,7 +111,7 @@ let package = Package(
       [
         "Definitions", "Descriptors", "Engine", "FixtureFiles", "GitSource", "Journaling",
         "KeyStore", "OnionModel", "Planning", "Spawning", "StubServer", "Transport",
-      ], exclude: ["Fixtures"]),
+      ], exclude: ["Fixtures", "Schema/validate.py", "Snapshots"]),
     tests(
       "KeyStore", ["CLinux", "Descriptors", "OnionModel", "Spawning", "Swapping", crypto],
       exclude: ["Corpus"]),

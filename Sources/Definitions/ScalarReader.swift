@@ -30,6 +30,7 @@ func readScalar(_ text: String, isPlain: Bool, isNull: Bool, as type: FieldType)
     guard range.contains(value) else { return refuse("\(text) is not \(noun) (\(type.allowed))") }
     return .success(.integer(value))
   case .thousandths(let range, let noun):
+    if !isPlain { return refuse("\"\(shown)\" is a text (\(type.allowed), without quotes)") }
     guard let value = decimalThousandths(text) else {
       return refuse("\(shown) is not \(noun) (\(type.allowed), up to three decimals)")
     }

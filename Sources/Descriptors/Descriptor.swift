@@ -89,6 +89,24 @@ public struct Descriptor: ~Copyable, Sendable {
     }
   }
 
+  /// Opens a regular file for reading, and nothing else: what bears the name is held and looked at first and only then
+  /// opened, so no device wakes up, whatever the name is swapped for meanwhile.
+  /// - Throws: `EINVAL` for anything but a regular file.
+  public borrowing func regularFile(
+    _ name: FileName, _ resolution: Resolution = []
+  ) throws(FileError) -> Descriptor {
+    let held = try file(name, .holding, resolution)
+    let kind = try held.status().kind
+    guard kind == .file else {
+      throw FileError(EINVAL, "open as a file (it is \(kind.rawValue))", held.path)
+    }
+    let object = FileName("/proc/self/fd/\(held.number)")
+    return try Self.open(AT_FDCWD, object, Access.reading.flags, 0, path: held.path) {
+      (folder, name, flags, _) in
+      openat(folder, name, flags | O_CLOEXEC)
+    }
+  }
+
   /// Makes a file that was not there (`EEXIST` otherwise), 0600, open for writing.
   public borrowing func newFile(_ name: FileName) throws(FileError) -> Descriptor {
     guard name.isEntry else { throw FileError(EINVAL, "make", joined(name)) }

@@ -52,7 +52,7 @@ extension Descriptor {
       try unlink(name)
       return true
     }
-    guard depth > 0 else { throw FileError(ELOOP, "remove (too deep)", joined(name)) }
+    guard depth > 0 else { throw FileError(E2BIG, "remove (too deep)", joined(name)) }
     do {
       let folder = try folder(name)
       for inner in try folder.names(limit: Self.widthLimit) {

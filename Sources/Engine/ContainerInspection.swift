@@ -95,12 +95,7 @@ private struct InspectWire: Decodable {
   }
 
   struct Networks: Decodable {
-    struct Endpoint: Decodable {
-      var address: String?
-      enum CodingKeys: String, CodingKey { case address = "IPAddress" }
-    }
-
-    var networks: [String: Endpoint?]?
+    var networks: [String: EndpointWire?]?
     enum CodingKeys: String, CodingKey { case networks = "Networks" }
   }
 
@@ -145,7 +140,7 @@ private struct InspectWire: Decodable {
       state: ContainerState(state.status), facts: facts,
       wasKilledForMemory: state.wasKilledForMemory ?? false,
       error: String((state.error ?? "").prefix(500)), startedAt: state.startedAt ?? "",
-      addresses: endpoints.compactMapValues { $0?.address.flatMap { $0.isEmpty ? nil : $0 } })
+      addresses: endpoints.compactMapValues { $0?.usable })
   }
 }
 

@@ -6,12 +6,15 @@ extension EngineClient {
   /// Bind sources must be there: an engine would make a missing one as root's.
   /// - Parameter labels: given here alone, never in an image: see `ContainerSpecification.labels(agent:)`.
   /// - Returns: the identifier.
-  /// - Throws: `.conflict` if the name is taken, `.notFound` if the image is missing.
+  /// - Throws: `.conflict` if the name is taken, `.notFound` if the image is missing, `.unsupported` if the engine maps its
+  ///   users to numbers of their own.
   public func create(
     _ specification: ContainerSpecification, labels: [String: String]
   ) async throws(EngineError) -> String {
-    try await create(
+    let container = try await create(
       CreateRequest(specification, labels: labels, purpose: .service), name: specification.name)
+    try await refuseOwnUsers(container)
+    return container
   }
 
   func create(_ request: CreateRequest, name: String) async throws(EngineError) -> String {

@@ -14,6 +14,8 @@ public struct ContainerSummary: Hashable, Sendable {
   public var labels: [String: String]
   public var created: Timestamp
   public var mounts: [Mount]
+  /// The networks that it is joined to, in order of name. Podman lists none of the host's own, nor a stopped one's.
+  public var endpoints: [NetworkEndpoint]
 
   public var name: String { names.first ?? id }
 }
@@ -99,8 +101,15 @@ private struct SummaryWire: Decodable {
   var labels: [String: String]?
   var created: Int64
   var mounts: [MountWire]?
+  var settings: Settings?
+
+  struct Settings: Decodable {
+    var networks: [String: EndpointWire?]?
+    enum CodingKeys: String, CodingKey { case networks = "Networks" }
+  }
 
   enum CodingKeys: String, CodingKey {
+    case settings = "NetworkSettings"
     case id = "Id"
     case names = "Names"
     case image = "Image"
@@ -119,7 +128,10 @@ private struct SummaryWire: Decodable {
       id: id.text, names: ownFirst,
       image: image, imageID: imageID, state: ContainerState(state), status: status ?? "",
       labels: labels ?? [:], created: Timestamp(seconds: max(0, min(created, 1 << 40))),
-      mounts: (mounts ?? []).compactMap(\.mount).sorted())
+      mounts: (mounts ?? []).compactMap(\.mount).sorted(),
+      endpoints: (settings?.networks ?? [:])
+        .map { NetworkEndpoint(network: $0.key, address: $0.value?.usable) }
+        .sorted { $0.network < $1.network })
   }
 }
 

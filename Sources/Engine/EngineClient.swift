@@ -27,8 +27,11 @@ public struct EngineClient: Sendable {
   }
 
   /// The calls under the agreed version.
-  var calls: EngineCalls {
-    EngineCalls(http: http, socket: socket, prefix: "/v\(description.apiVersion)")
+  var calls: EngineCalls { calls(description.apiVersion) }
+
+  /// The same under another version that the engine knows.
+  func calls(_ version: APIVersion) -> EngineCalls {
+    EngineCalls(http: http, socket: socket, prefix: "/v\(version)")
   }
 
   var isPodman: Bool { description.identity.kind == .podman }

@@ -8,9 +8,11 @@ public struct EngineDescription: Hashable, Sendable {
   /// its storage.
   public var identity: EngineIdentity
   public var apiVersion: APIVersion
+  /// The newest version that it knows, for the few calls that ask for more than the agreed one.
+  public var highestVersion: APIVersion
   /// The engine does not run as root: users inside are others outside.
   public var isRootless: Bool
-  /// Docker's `--userns-remap`: the same.
+  /// Docker's `--userns-remap`: the same, by one map for all containers.
   public var remapsUsers: Bool
   /// The engine labels its containers.
   public var hasSELinux: Bool
@@ -19,11 +21,22 @@ public struct EngineDescription: Hashable, Sendable {
   /// Where it keeps its data; on a host with remapped users it ends in `/UID.GID`.
   public var dataRoot: String
 
+  /// The host's number for tor's user and group: with remapped users, shifted by the map's base, which the end of the
+  /// data's path tells (moby's daemon/daemon_unix.go, setupDaemonRoot). `nil` if it does not, or groups are mapped otherwise.
+  public var torOwner: Int? {
+    guard remapsUsers else { return TorLayout.user }
+    let bases = (dataRoot.split(separator: "/").last ?? "").split(separator: ".").map { Int($0) }
+    guard bases.count == 2, let base = bases[0], bases[1] == base, base > 0, base < 1 << 31 else {
+      return nil
+    }
+    return base + TorLayout.user
+  }
+
   /// By name, what Onionkeeper does not work with; empty is good.
   public var refusals: [String] {
     var names: [String] = []
     if isRootless { names.append("a rootless engine") }
-    if remapsUsers { names.append("remapped users (userns-remap)") }
+    if torOwner == nil { names.append("remapped users (userns-remap) whose map is not known") }
     if !hasSeccomp { names.append("an engine without seccomp") }
     return names
   }
@@ -62,6 +75,7 @@ public struct EngineDescription: Hashable, Sendable {
       kind: isPodman ? .podman : .docker, version: String(version.version.prefix(80)),
       id: isPodman ? "podman:\(info.dockerRootDir)" : "\(info.id) \(info.dockerRootDir)")
     apiVersion = agreed
+    highestVersion = highest
     isRootless = info.rootless == true || options.contains { $0.hasPrefix("name=rootless") }
     remapsUsers = options.contains { $0.hasPrefix("name=userns") }
     hasSELinux = options.contains { $0.hasPrefix("name=selinux") }

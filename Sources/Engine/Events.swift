@@ -7,6 +7,8 @@ public struct EngineEvent: Hashable, Sendable {
     case create, start, die, stop, kill, restart, pause, unpause, rename, update, outOfMemory
     /// Docker's `destroy`, Podman's `remove`.
     case remove
+    /// It joined or left a network: its addresses are others now.
+    case connect, disconnect
     /// A word that this version does not need: `exec_start`, `cleanup`. Never its arguments: those of exec hold whole
     /// command lines.
     case other(String)
@@ -14,6 +16,7 @@ public struct EngineEvent: Hashable, Sendable {
 
   public var action: Action
   public var containerID: String
+  /// Docker does not say it of `connect` and `disconnect`.
   public var name: String
   public var labels: [String: String]
   public var time: Timestamp
@@ -21,6 +24,9 @@ public struct EngineEvent: Hashable, Sendable {
   public var exitCode: Int?
   /// Of `rename`, on Docker.
   public var oldName: String?
+
+  /// Whose the container is, by its create-time label.
+  public var agent: AgentID? { labels[ContainerLabelKey.agent].flatMap { AgentID($0) } }
 }
 
 /// Events as they come. The end of the sequence is the end of the engine's answer: it stopped, or was restarted.
@@ -59,12 +65,11 @@ public struct EngineEvents: AsyncSequence, Sendable {
 }
 
 extension EngineClient {
-  /// Follows what happens to the agent's containers, from now on, without an end.
+  /// Follows what happens to containers, from now on, without an end. All of them: those that targets name are
+  /// anybody's.
   /// - Throws: `EngineError` if the engine does not begin to answer.
-  public func events(of agent: AgentID) async throws(EngineError) -> EngineEvents {
-    let filter = try filters([
-      "label": ["\(ContainerLabelKey.agent)=\(agent)"], "type": ["container"],
-    ])
+  public func events() async throws(EngineError) -> EngineEvents {
+    let filter = try filters(["type": ["container", "network"], "event": EventWire.words])
     let call = EngineCall("GET", "/events", query: [("filters", filter)]).within(nil)
       .answering(upTo: nil)
     return EngineEvents(stream: try await calls.open(call), operation: call.operation)
@@ -72,6 +77,12 @@ extension EngineClient {
 }
 
 private struct EventWire: Decodable {
+  /// What is asked for, in both engines' words: health checks alone would be three events each, all day long.
+  static let words = [
+    "connect", "create", "destroy", "die", "died", "disconnect", "kill", "oom", "pause", "remove",
+    "rename", "restart", "start", "stop", "unpause", "update",
+  ]
+
   struct Actor: Decodable {
     var id: String
     var attributes: [String: String]?
@@ -82,12 +93,14 @@ private struct EventWire: Decodable {
     }
   }
 
+  var type: String?
   var action: String
   var actor: Actor
   var time: Int64
   var nanoseconds: Int64?
 
   enum CodingKeys: String, CodingKey {
+    case type = "Type"
     case action = "Action"
     case actor = "Actor"
     case time
@@ -104,11 +117,26 @@ private struct EventWire: Decodable {
     let moment =
       nanoseconds.map { Timestamp(milliseconds: $0 / 1_000_000) }
       ?? Timestamp(seconds: max(0, min(time, 1 << 40)))
+    // The actor of Docker's network events is the network; of Podman's, the container as ever.
+    let container = isOfNetwork ? attributes["container"] : nil
     return EngineEvent(
-      action: Self.action(action), containerID: actor.id, name: attributes["name"] ?? "",
+      action: isOfNetwork ? networkAction : Self.action(action),
+      containerID: container ?? actor.id,
+      name: container == nil ? attributes["name"] ?? "" : "",
       labels: attributes.filter { !Self.ownAttributes.contains($0.key) }, time: moment,
       exitCode: attributes["exitCode"].flatMap { Int($0) },
       oldName: attributes["oldName"].map(withoutSlash))
+  }
+
+  private var isOfNetwork: Bool { type == "network" }
+
+  /// A network that is made or removed is no container's business.
+  private var networkAction: EngineEvent.Action {
+    switch action {
+    case "connect": .connect
+    case "disconnect": .disconnect
+    default: .other(String(action.prefix(40)))
+    }
   }
 
   private static func action(_ text: String) -> EngineEvent.Action {

@@ -18,6 +18,7 @@ struct HostWire: Decodable {
   var processNamespace: String?
   var ipcNamespace: String?
   var nameNamespace: String?
+  var userNamespace: String?
   var publishedPorts: [String: Ignored]?
   var publishesAll: Bool?
   var devices: [Ignored]?
@@ -40,6 +41,7 @@ struct HostWire: Decodable {
     case processNamespace = "PidMode"
     case ipcNamespace = "IpcMode"
     case nameNamespace = "UTSMode"
+    case userNamespace = "UsernsMode"
     case publishedPorts = "PortBindings"
     case publishesAll = "PublishAllPorts"
     case devices = "Devices"
@@ -63,6 +65,7 @@ struct HostWire: Decodable {
     var found: [String] = []
     let namespaces = [
       ("process", processNamespace), ("IPC", ipcNamespace), ("UTS", nameNamespace),
+      ("user", userNamespace),
     ]
     for (name, mode) in namespaces {
       guard let mode, mode == "host" || mode.hasPrefix("container:") || mode.hasPrefix("ns:")

@@ -89,7 +89,7 @@ extension EngineClient {
 
   /// Podman's own API. Its compatible one does not know `isolate`, and, worse, looking at a network by it makes the
   /// running service forget the option (4.3.1): the next container in the network starts unisolated.
-  private var libpod: EngineCalls {
+  var libpod: EngineCalls {
     EngineCalls(http: http, socket: socket, prefix: "/v4.0.0/libpod")
   }
 

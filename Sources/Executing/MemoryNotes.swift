@@ -25,6 +25,17 @@ public enum Backoff {
 }
 
 extension Memory {
+  /// What must be remembered of definitions before anything acts on them: a later revision may no longer have them.
+  public func knowing(_ desired: Desired) -> Memory {
+    var memory = self
+    // One that is not defined any more, or not readable, stays as its last definition said.
+    let unseen = heldFromPruning.intersection(services.keys)
+      .subtracting(desired.services.map(\.name))
+    memory.heldFromPruning = unseen.union(
+      desired.services.filter { $0.prune == .hold }.map(\.name))
+    return memory
+  }
+
   /// What must be remembered *before* a step begins, since it may take effect though nobody lives to note it.
   ///
   /// A tor that is about to read its files may have read them, or not: what it is known to serve widens to both, so
@@ -71,9 +82,12 @@ extension Memory {
     noteLevel(of: outcome.step.action)
     noteInterruption(outcome)
     switch outcome.step.action {
-    case .generateKey(let place, _, _, _), .unsealKey(let place, _, _, _, _, _, _),
-      .restoreKey(_, let place, _), .pin(_, _, let place):
+    case .generateKey(let place, _, _, _), .restoreKey(_, let place, _), .pin(_, _, let place):
       services[place.service] = place.instance
+    case .unsealKey(let place, _, _, _, _, _, _):
+      services[place.service] = place.instance
+      noteKeyWork(place)
+    case .backUpKey(let place, _, _): noteKeyWork(place)
     case .moveKey(let old, let place, _):
       if old.service != place.service { services[old.service] = nil }
       services[place.service] = place.instance
@@ -95,9 +109,8 @@ extension Memory {
       noteProof(specification, configuration, effect, at: position)
     case .reload(let configuration, _):
       if case .reloaded(let torrc) = effect { noteReading(configuration, torrc: torrc) }
-    case .buildImage, .ensureNetwork, .removeNetwork, .repairKeys, .backUpKey, .writeFiles,
-      .joinNetwork, .leaveNetwork,
-      .verifyConfiguration, .startContainer, .unpauseContainer, .renameContainer,
+    case .buildImage, .ensureNetwork, .removeNetwork, .repairKeys, .writeFiles, .joinNetwork,
+      .leaveNetwork, .verifyConfiguration, .startContainer, .unpauseContainer, .renameContainer,
       .restartContainer, .updateLimits:
       break
     }
@@ -115,6 +128,9 @@ extension Memory {
       .prove(let specification, _, _):
       instance = specification.instance
     case .startContainer(let name, _), .restartContainer(let name, _): instance = name
+    case .unsealKey(let place, _, _, _, _, _, _), .backUpKey(let place, _, _):
+      noteFailedKeyWork(place, at: outcome.ended)
+      return
     default: return
     }
     if position == .main, outcome.step.isStart, let specification = group.createdSpecification,
@@ -133,6 +149,24 @@ extension Memory {
     instance.retryAt = time.adding(
       seconds: Backoff.delay(Backoff.start, failures: instance.failures))
     instances[name] = instance
+  }
+
+  /// What needs `age` and a right file may fail until somebody mends it: tried again later and later, each service by
+  /// itself.
+  private mutating func noteFailedKeyWork(_ place: KeyPlace, at time: Timestamp) {
+    var instance = instances[place.instance] ?? InstanceMemory()
+    let failures = (instance.keyRetries?[place.service]?.failures ?? 0) + 1
+    let delay = Backoff.delay(Backoff.start, failures: failures)
+    instance.keyRetries = instance.keyRetries ?? [:]
+    instance.keyRetries?[place.service] = Retry(
+      failures: failures, at: time.adding(seconds: delay))
+    instances[place.instance] = instance
+  }
+
+  private mutating func noteKeyWork(_ place: KeyPlace) {
+    guard var retries = instances[place.instance]?.keyRetries else { return }
+    retries[place.service] = nil
+    instances[place.instance]?.keyRetries = retries.isEmpty ? nil : retries
   }
 
   private mutating func noteFailedSpecification(
@@ -178,6 +212,7 @@ extension Memory {
     instance.configured = configuration.services
     instance.applied?.torrc = torrc
     instance.applied?.services = configuration.appliedServices
+    instance.containers = configuration.containers.isEmpty ? nil : configuration.containers
     instances[configuration.instance] = instance
   }
 

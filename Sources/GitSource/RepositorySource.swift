@@ -114,6 +114,8 @@ public struct SourceLimits: Sendable, Equatable {
   public var objects: Int = 500_000
   /// Bytes of one definition file (product.md §2).
   public var fileBytes: Int = 256 << 10
+  /// Bytes of one sealed key: a hundred bytes, a header, and a stanza a recipient.
+  public var secretBytes: Int = 64 << 10
   /// Bytes of all definition files together, since they are held in memory.
   public var treeBytes: Int = 64 << 20
   /// Files under our folders (product.md §2).

@@ -2,7 +2,8 @@ import CGit2
 
 /// What a commit holds for us, listed whole or not at all.
 public struct TreeListing: Sendable, Equatable {
-  /// A file whose bytes decide: `onionkeeper.yaml` and everything under `services/`.
+  /// A file whose bytes decide: `onionkeeper.yaml`, everything under `services/`, and the sealed keys
+  /// `secrets/NAME.age`.
   public struct File: Sendable, Equatable {
     /// Relative to the configured folder, for example `services/blog.yaml`.
     public let path: String
@@ -18,7 +19,7 @@ public struct TreeListing: Sendable, Equatable {
     case tooLarge(size: Int, limit: Int)
   }
 
-  /// A file that is only listed: everything under `images/` and `secrets/`.
+  /// A file that is only listed: everything under `images/`, and what else is under `secrets/`.
   public struct Entry: Sendable, Equatable {
     public let path: String
     public let blob: String
@@ -101,7 +102,8 @@ struct TreeReader {
       switch item.name {
       case "onionkeeper.yaml": try take(item, at: item.name, withBytes: true)
       case "services": try descend(item, at: item.name, withBytes: true, depth: 1)
-      case "images", "secrets": try descend(item, at: item.name, withBytes: false, depth: 1)
+      case "images": try descend(item, at: item.name, withBytes: false, depth: 1)
+      case "secrets": try takeSecrets(item)
       default: continue
       }
     }
@@ -174,13 +176,32 @@ struct TreeReader {
     }
   }
 
-  private mutating func take(_ item: Item, at path: String, withBytes: Bool) throws(GitError) {
+  /// Sealed keys lie in `secrets/` itself; a folder below it is listed.
+  private mutating func takeSecrets(_ folder: Item) throws(GitError) {
+    guard folder.mode == Self.directory else {
+      throw bad(folder.name, "is \(Self.kind(folder.mode)), not a folder")
+    }
+    try countOne()
+    for item in try list(folder.id, at: folder.name) {
+      let path = "\(folder.name)/\(item.name)"
+      if item.mode != Self.directory, item.name.hasSuffix(".age") {
+        try take(item, at: path, withBytes: true, limit: limits.secretBytes)
+      } else {
+        try descend(item, at: path, withBytes: false, depth: 2)
+      }
+    }
+  }
+
+  private mutating func take(
+    _ item: Item, at path: String, withBytes: Bool, limit: Int? = nil
+  ) throws(GitError) {
+    let limit = limit ?? limits.fileBytes
     guard item.mode == 0o100644 || item.mode == 0o100755 || item.mode == 0o100664 else {
       throw bad(path, "is \(Self.kind(item.mode)), which is refused under our folders")
     }
     try countOne()
     let size = try size(of: item.id, path: path)
-    let isLarge = size > limits.fileBytes
+    let isLarge = size > limit
     var content: [UInt8] = []
     if !isLarge, withBytes || size <= Self.pointerLimit {
       content = try bytes(of: item.id, path: path)
@@ -198,12 +219,13 @@ struct TreeReader {
     guard total <= limits.treeBytes else {
       throw GitError(
         .limit, "read",
-        "the definitions in \(commit) have more than \(limits.treeBytes) bytes together")
+        "the definitions and sealed keys in \(commit) have more than \(limits.treeBytes) bytes together"
+      )
     }
     files.append(
       TreeListing.File(
         path: path, blob: item.id.hex,
-        content: isLarge ? .tooLarge(size: size, limit: limits.fileBytes) : .bytes(content)))
+        content: isLarge ? .tooLarge(size: size, limit: limit) : .bytes(content)))
   }
 
   private mutating func countOne() throws(GitError) {

@@ -72,6 +72,9 @@ extension Journal {
     if let engine = try Meta.engine.read(database) {
       memory.engine = try JSON.value(engine, place: "meta engine")
     }
+    if let held = try Meta.held.read(database) {
+      memory.heldFromPruning = try JSON.value(held, place: "meta held")
+    }
     memory.approvals = try RecordedApproval.fetch(database)
       .filter { $0.used == nil && $0.approval.expires > now }.map(\.approval)
     return memory
@@ -104,6 +107,10 @@ extension Journal {
     }
     if memory.engine != before.engine {
       try Meta.engine.write(database, memory.engine.map { try JSON.text($0) })
+    }
+    if memory.heldFromPruning != before.heldFromPruning {
+      let held = memory.heldFromPruning.sorted()
+      try Meta.held.write(database, held.isEmpty ? nil : try JSON.text(held))
     }
     database.afterNextTransaction { _ in self.known.withLock { $0 = memory } }
   }

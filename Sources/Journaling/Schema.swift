@@ -100,6 +100,8 @@ enum Schema {
 /// Single values of the journal.
 enum Meta: String {
   case epoch, file, identity, engine, rebuilt, settled
+  /// `Memory.heldFromPruning`, a JSON list of names.
+  case held
 
   func read(_ database: Database) throws -> String? {
     try String.fetchOne(

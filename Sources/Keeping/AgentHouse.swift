@@ -28,8 +28,12 @@ public struct AgentHouse: Sendable {
     ]
     let keys = KeyRoot(path: configuration.layout.keys, id: agent)
     let swept = try await keys.sweep()
-    if swept > 0 {
-      log("\(swept) unfinished files of an interrupted agent were removed from \(keys.path)")
+    if swept.removed > 0 {
+      log(
+        "\(swept.removed) unfinished files of an interrupted agent were removed from \(keys.path)")
+    }
+    for failure in swept.failures {
+      log("unfinished files of an interrupted agent may be left: \(failure)")
     }
     let journal = try await openJournal(configuration, keys: keys)
     try await abandonInterrupted(journal)
@@ -98,13 +102,13 @@ public struct AgentHouse: Sendable {
   {
     let journal = try await Journal(path: "\(configuration.layout.state)/\(Journal.fileName)")
     if try await journal.isUnsettled() {
-      let pins: [ServiceName: OnionAddress]
-      switch await keys.pins() {
+      let pins: Pins
+      switch await keys.everyPin() {
       case .present(let found): pins = found
-      case .absent: pins = [:]
+      case .absent: pins = Pins()
       case .unknown(let reason): throw KeepingError("\(reason); nothing was touched")
       }
-      try await journal.settle(isRebuilt: !pins.isEmpty)
+      try await journal.settle(isRebuilt: pins != Pins())
     }
     return journal
   }

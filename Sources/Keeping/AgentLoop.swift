@@ -7,7 +7,8 @@ import UnixSignals
 
 /// `onionkeeper run`: passes with waits between them, until SIGTERM.
 ///
-/// Level, not edge: timer, SIGHUP and engine events only shorten the wait; what is decided depends on what is seen.
+/// Level, not edge: timer, SIGHUP, engine events and moves on the disk only shorten the wait; what is decided depends on
+/// what is seen.
 public struct AgentLoop: Sendable {
   /// A service that was just started is looked at often, so that its readiness is reported when it comes.
   static let settlingPause: Duration = .seconds(2)
@@ -26,12 +27,15 @@ public struct AgentLoop: Sendable {
   private let doorbell = Doorbell()
   private let stopping = Flag()
   private let reports: Reports
-  private let hostFile: HostFileWatch
+  private let hostFile: HostFileReader
+  private let disk: DiskWatch
 
   public init(_ house: AgentHouse, log: @escaping @Sendable (String) -> Void) {
     self.house = house
     self.log = log
-    hostFile = HostFileWatch(HostFile(path: house.configuration.file))
+    hostFile = HostFileReader(HostFile(path: house.configuration.file))
+    disk = DiskWatch(
+      layout: house.configuration.layout, hostFile: house.configuration.file, log: log)
     reports = Reports(house, log: log)
   }
 
@@ -42,11 +46,13 @@ public struct AgentLoop: Sendable {
     try await reports.start(house.configuration.webhooks)
     let doorbell = doorbell
     await house.keeper.tell { doorbell.ring("source") }
+    await house.world.heed(disk)
     try await tell(.agentStarted, "agent \(house.agent) started")
     let passes = Task { try await passLoop() }
     await withTaskGroup(of: Void.self) { group in
       group.addTask { await followEvents() }
       group.addTask { await followSignals() }
+      group.addTask { await disk.follow { doorbell.ring("disk") } }
       group.addTask {
         await stopping.wait()
         do { try await Task.sleep(for: Self.stopLimit) } catch { return }
@@ -158,9 +164,10 @@ public struct AgentLoop: Sendable {
     while !Task.isCancelled {
       do {
         let engine = try await house.world.engine()
-        for try await event in try await engine.events(of: house.agent) where event.isWorthAPass {
-          await house.world.look.distrust(event.containerID)
-          doorbell.ring("event")
+        for try await event in try await engine.events() where event.isWorthAPass {
+          let isOurs = event.agent == house.agent
+          if isOurs { await house.world.look.distrust(event.containerID) }
+          if isOurs || house.world.targets.concerns(event) { doorbell.ring("event") }
         }
         doorbell.ring("event")
       } catch {
@@ -227,7 +234,7 @@ struct Agenda: Sendable {
 
   /// For the journal: what a person did comes first, then what moved, then the time.
   func trigger(of reasons: [String]) -> String {
-    ["start", "signal", "event", "source"].first(where: reasons.contains) ?? "interval"
+    ["start", "signal", "event", "disk", "source"].first(where: reasons.contains) ?? "interval"
   }
 
   /// Whether this pass asks; the next question is then due an interval later, give or take a tenth.
@@ -246,7 +253,7 @@ struct Agenda: Sendable {
 }
 
 /// Reads the host file on a queue of its own: its disk may be slow.
-private actor HostFileWatch {
+private actor HostFileReader {
   private let file: HostFile
   private let executor = QueueExecutor(label: "onionkeeper.hostfile")
   nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
@@ -271,7 +278,7 @@ extension EngineEvent {
   var isWorthAPass: Bool {
     switch action {
     case .die, .stop, .kill, .pause, .unpause, .rename, .update, .outOfMemory, .remove, .create,
-      .start, .restart:
+      .start, .restart, .connect, .disconnect:
       true
     case .other: false
     }

@@ -64,14 +64,18 @@ public struct Approver: Sendable {
     let kept = Set(wanted.services.map(\.name)).union(wanted.unsettled).union(wanted.stopped.keys)
       .union(wanted.services.compactMap(\.formerly))
     // Nobody approves a removal whose address could not be shown.
-    let look = await KeyRoot(path: configuration.layout.keys, id: agent).pins()
+    let look = await KeyRoot(path: configuration.layout.keys, id: agent).everyPin()
     guard case .present(let pins) = look else {
       throw KeepingError(
         "the pinned addresses cannot be read (\(look.unknownReason ?? "not there")): nothing was approved"
       )
     }
-    return memory.services.keys.filter { !kept.contains($0) }.sorted().map {
-      "removes \($0): \(pins[$0]?.text ?? "no address pinned") (its key goes to retired/)"
+    return try memory.services.keys.filter { !kept.contains($0) }.sorted().map { name in
+      if let damage = pins.damaged[name] {
+        throw KeepingError("\(damage): nothing was approved")
+      }
+      return
+        "removes \(name): \(pins.addresses[name]?.text ?? "no address pinned") (its key goes to retired/)"
     }
   }
 }

@@ -87,6 +87,10 @@ actor ContainerLook {
     guard let known = known[summary.id], known.state == summary.state else { return true }
     if stale.contains(summary.id) || index % 10 == turn { return true }
     guard summary.state == .running else { return false }
+    // Somebody joined it to a network, or took it out of one.
+    if !summary.endpoints.isEmpty, summary.endpoints.map(\.network) != known.facts.networks {
+      return true
+    }
     guard case .present(let proof) = processes.proof(of: known.facts.pid) else { return true }
     return proof.startTime != known.startTime
   }

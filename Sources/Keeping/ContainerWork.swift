@@ -41,8 +41,38 @@ struct ContainerWork: Sendable {
     if container.state == .restarting {
       try await engine.restart(container.id, timeout: 33)
     } else {
+      try await startWithoutLostNetworks(container)
+    }
+  }
+
+  /// Docker lets a network go while only stopped containers are in it, and then starts none of them, also when one of
+  /// the same name is made anew. What targets still need is joined again by the next plan.
+  private func startWithoutLostNetworks(_ container: ContainerDetails) async throws(EngineError) {
+    do {
+      try await engine.start(container.id)
+    } catch  where error.code == .notFound {
+      let others = container.facts.networks.filter { $0 != container.facts.networkMode }
+      if others.isEmpty { throw error }
+      for network in others { try await engine.leaveNetwork(container.id, network) }
       try await engine.start(container.id)
     }
+  }
+
+  func join(_ name: String, _ network: String) async throws {
+    let container = try await own(name)
+    await look.distrust(container.id)
+    try await engine.joinNetwork(container.id, network)
+  }
+
+  func leave(_ name: String, _ network: String) async throws {
+    let container = try await own(name)
+    guard container.facts.networkMode != network else {
+      throw StepFailure(
+        code: "network.own", message: "\(network) is \(container.name)'s own network",
+        isTransient: false)
+    }
+    await look.distrust(container.id)
+    try await engine.leaveNetwork(container.id, network)
   }
 
   func restart(_ name: String) async throws {
@@ -168,7 +198,9 @@ struct ContainerWork: Sendable {
       }
       return .notYet("container is \(container.state), exit code \(container.facts.exitCode)")
     }
-    let wrong = specification.deviations(of: container.facts)
+    // Networks of targets are joined and left beside this; a plan judges them each pass.
+    let wrong = specification.deviations(
+      of: container.facts, joined: Set(container.facts.networks))
     if let first = wrong.first { return .never("the engine made another container: \(first)") }
     guard case .present(let proof) = await look.proof(of: container.facts.pid) else {
       return .notYet("its process is not tor yet")

@@ -117,7 +117,7 @@ public actor Keeper {
 
   /// One pass.
   /// - Parameters:
-  ///   - trigger: `start`, `interval`, `signal`, `event`, `source`, `apply`: for the journal.
+  ///   - trigger: `start`, `interval`, `signal`, `event`, `disk`, `source`, `apply`: for the journal.
   ///   - asks: whether the repository is asked anew. Drift alone is no reason to.
   ///   - patience: how long to wait for the repository; `nil`: until it answers or its own deadlines pass.
   /// - Throws: `JournalError`: without a journal nothing is done.
@@ -141,6 +141,9 @@ public actor Keeper {
     var pass: Int64?
     for round in 1...Self.rounds where !isStopping {
       var memory = try await journal.memory(agent: agent, now: wallTime())
+      let known = memory.knowing(desired)
+      if known != memory { try await journal.store(known, at: wallTime()) }
+      memory = known
       let observed = await world.observe(desired, memory)
       try await applyApprovals(&memory, desired, observed)
       report.observed = observed
@@ -178,7 +181,7 @@ public actor Keeper {
       _ = try await journal.useApproval(.removals, revision, at: now)
     }
     let before = memory
-    if report.plan.settlesIdentity, report.plan.removals.isEmpty {
+    if report.plan.settlesIdentity, report.plan.openRemovals.isEmpty {
       memory.identity = desired.identity
       memory.previouslyDefined = desired.defined
     } else {

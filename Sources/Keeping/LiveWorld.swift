@@ -20,8 +20,13 @@ public actor LiveWorld: World {
   let folders: InstanceFolders
   let http: HTTPClient
   let look: ContainerLook
+  /// Of the latest look: whose events are worth another one.
+  nonisolated let targets = TargetWatch()
   let log: @Sendable (String) -> Void
   private var connected: EngineClient?
+  /// The host's number for tor's user, by the engine that answered last.
+  private(set) var torOwner = TorLayout.user
+  private var watch: DiskWatch?
   /// The build, pull or bootstrap that runs now.
   nonisolated let building = Mutex<Task<StepEffect, any Error>?>(nil)
   /// Folders and procfs are read in its calls: never on Swift's pool.
@@ -53,6 +58,7 @@ public actor LiveWorld: World {
     if let connected { return connected }
     let client = try await Self.connect(socket: socket, http: http)
     connected = client
+    torOwner = client.description.torOwner ?? TorLayout.user
     return client
   }
 
@@ -75,9 +81,13 @@ public actor LiveWorld: World {
 
   func forgetEngine() { connected = nil }
 
+  /// From now on each look forgets what the watch has heard before it.
+  func heed(_ watch: DiskWatch) { self.watch = watch }
+
   // MARK: Observing
 
   public func observe(_ desired: Desired, _ memory: Memory) async -> Observed {
+    watch?.renew(desired, memory)
     let hasSELinux = Self.hasSELinux()
     var observed = Observed(
       now: wallTime(), keyRoot: KeyRoot.marker(layout.keys),
@@ -89,18 +99,18 @@ public actor LiveWorld: World {
     }
     let instances = Set(desired.services.map(\.instance)).union(memory.services.values)
       .union(memory.instances.keys)
+    // First: the engine decides which number of the host tor's user has.
+    await observeEngine(desired, memory, instances, &observed)
+    observed.torOwner = torOwner
     await observeKeys(desired, memory, &observed)
     for instance in instances {
       observed.folders[instance] = folders.observe(
         instance, owner: observed.torOwner, label: label(of: instance, memory, hasSELinux),
         data: desired.network.dataFolder)
     }
-    for directory in Set(
-      desired.services.flatMap(\.ports).compactMap { $0.target.socket?.directory })
-    {
+    for directory in Set(desired.targets(knowing: memory).compactMap(\.socket?.directory)) {
       observed.socketDirectories[directory] = HostFolders.observe(directory)
     }
-    await observeEngine(desired, memory, instances, &observed)
     await observeTors(&observed)
     return observed
   }
@@ -133,17 +143,26 @@ public actor LiveWorld: World {
       labels[place.instance] = label(of: place.instance, memory, observed.hasSELinux)
     }
     observed.keys = await keys.observe(places, owner: observed.torOwner, labels: labels)
-    observed.pins = await keys.pins()
+    let pins = await keys.everyPin()
+    observed.pins = pins.map(\.addresses)
+    observed.damagedPins = pins.value?.damaged ?? [:]
     observed.retired = await keys.retired()
+    observed.backups = await keys.backups()
   }
 
   private func observeEngine(
     _ desired: Desired, _ memory: Memory, _ instances: Set<InstanceName>, _ observed: inout Observed
   ) async {
+    let containerTargets = Set(desired.targets(knowing: memory).compactMap(\.containerName))
     do throws(EngineError) {
       let (engine, sight) = try await lookAtContainers(memory, instances)
       observed.engine = .present(engine.description.identity)
       observed.containers = .present(sight.containers)
+      let ours = networkNames(engine.description.identity.kind, instances)
+      for name in containerTargets {
+        observed.targetContainers[name] = targetContainer(name, in: sight.summaries, besides: ours)
+      }
+      targets.follow(containerTargets, among: sight.summaries)
       for instance in instances {
         let folder = layout.keyFolder(instance)
         let users = sight.summaries.filter {
@@ -158,6 +177,9 @@ public actor LiveWorld: World {
       connected = nil
       observed.engine = .unknown(error.description)
       observed.containers = .unknown(error.description)
+      for name in containerTargets {
+        observed.targetContainers[name] = .unknown(error.description)
+      }
     }
   }
 
@@ -201,18 +223,23 @@ public actor LiveWorld: World {
   private func observeNetworks(
     _ engine: EngineClient, _ instances: Set<InstanceName>, _ observed: inout Observed
   ) async throws(EngineError) {
-    var names: Set<String> = []
-    switch engine.description.identity.kind {
-    case .docker: names = instances.isEmpty ? [] : [layout.prefix]
-    case .podman: names = Set(instances.map { layout.containerName($0) })
-    }
-    for name in names {
+    for name in networkNames(engine.description.identity.kind, instances) {
       do {
         let network = try await engine.network(name, agent: agent)
         observed.networks[name] = network.map { .present($0) } ?? .absent
       } catch  where !error.concernsEngine {
         observed.networks[name] = .unknown(error.description)
       }
+    }
+  }
+
+  /// One for all on Docker, one an instance on Podman.
+  private func networkNames(
+    _ kind: EngineIdentity.Kind, _ instances: Set<InstanceName>
+  ) -> Set<String> {
+    switch kind {
+    case .docker: instances.isEmpty ? [] : [layout.prefix]
+    case .podman: Set(instances.map { layout.containerName($0) })
     }
   }
 

@@ -57,7 +57,9 @@ struct Notices: Sendable {
     case .keyMismatch: .keyMismatch
     case .keyDuplicate, .keyInUse: .keyDuplicate
     case .removals, .probableRename, .pruneHeld: .revisionHeld
-    case .nameTaken, .targetMissing, .budget, .unknown, .imageMissing, .notMounted: .driftStalled
+    case .nameTaken, .targetMissing, .budget, .unknown, .imageMissing, .notMounted,
+      .backup:
+      .driftStalled
     case .backoff, .paused, .stopped, .moving: nil
     }
   }

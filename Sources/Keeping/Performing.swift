@@ -99,6 +99,18 @@ extension LiveWorld {
     case .generateKey(let place, let owner, let companions, let label):
       return .generated(
         try await keys.generate(place, owner: owner, companions, label: label))
+    case .unsealKey(
+      let place, let sealed, let identity, let address, let owner, let companions, let label):
+      return .generated(
+        try await keys.unseal(
+          place, sealed, identity: identity, address: address, owner: owner, companions,
+          label: label))
+    case .backUpKey(let place, let address, let recipients):
+      guard let address else {
+        throw StepFailure(
+          code: "key.missing", message: "the key of \(place) has not been made", isTransient: false)
+      }
+      try await keys.backUp(place, address, recipients: recipients)
     case .pin(let service, let address, let place):
       try await keys.pin(service, address, at: place)
     case .repairKeys(let place, let wish):
@@ -106,9 +118,9 @@ extension LiveWorld {
     case .retireKey(let place, let address):
       return .retired(id: try await keys.retire(place, address, now: wallTime()))
     case .restoreKey(let id, let place, let address):
-      try await keys.restore(id, to: place, address, owner: TorLayout.user)
+      try await keys.restore(id, to: place, address, owner: torOwner)
     case .moveKey(let old, let place, let address):
-      try await keys.move(from: old, to: place, address, owner: TorLayout.user)
+      try await keys.move(from: old, to: place, address, owner: torOwner)
     default: break
     }
     return .none
@@ -116,7 +128,7 @@ extension LiveWorld {
 
   private func carryOutInstance(_ action: Action) async throws -> StepEffect {
     let work = ContainerWork(
-      engine: try await engine(), agent: agent, layout: layout, torOwner: TorLayout.user,
+      engine: try await engine(), agent: agent, layout: layout, torOwner: torOwner,
       folders: folders, look: look)
     switch action {
     case .writeFiles(let configuration, let network, let owner, let label):
@@ -130,6 +142,10 @@ extension LiveWorld {
     case .createContainer(let specification):
       try HostFolders.check(specification.mounts)
       return try await work.create(specification)
+    case .joinNetwork(_, let container, let network):
+      try await work.join(container, network)
+    case .leaveNetwork(_, let container, let network):
+      try await work.leave(container, network)
     case .startContainer(_, let name): try await work.start(name)
     case .restartContainer(_, let name): try await work.restart(name)
     case .unpauseContainer(_, let id): try await work.unpause(id)
@@ -140,7 +156,7 @@ extension LiveWorld {
     case .reload(let configuration, let network):
       let (files, options) = try await render(configuration, network)
       try await checkKeys(of: configuration)
-      try await ControlClient(run: folders.run(of: configuration.instance), owner: TorLayout.user)
+      try await ControlClient(run: folders.run(of: configuration.instance), owner: torOwner)
         .reload(torrc: files.torrc, expecting: options)
       return .reloaded(torrc: sha256(files.torrc))
     case .prove(let specification, let configuration, let network),
@@ -157,7 +173,7 @@ extension LiveWorld {
   private func checkKeys(of configuration: InstanceConfiguration) async throws(StepFailure) {
     let places = Set(
       configuration.services.map { KeyPlace(instance: configuration.instance, service: $0.name) })
-    let found = await keys.observe(places, owner: TorLayout.user)
+    let found = await keys.observe(places, owner: torOwner)
     for service in configuration.services {
       let place = KeyPlace(instance: configuration.instance, service: service.name)
       let directory = found[place]?.value
@@ -181,6 +197,11 @@ extension LiveWorld {
     guard let files = configuration.files(gateway: gateway),
       let options = configuration.serviceOptions(gateway: gateway)
     else {
+      guard configuration.needsGateway, gateway == nil else {
+        throw StepFailure(
+          code: "configuration.unresolved",
+          message: "the address of a key or of a target's container is not known any more")
+      }
       throw StepFailure(
         code: "network.missing",
         message: "network \(network) is not there, so the gateway's address is not known")

@@ -123,16 +123,14 @@ public struct Renderer: Sendable {
         "\(InstanceRendering.gatewayPlaceholder): the host in network \(found.specification.network), known once the engine is asked"
       )
     }
-    for port in found.configuration.services.flatMap(\.ports) {
-      guard case .container(let name, _) = port.target,
-        found.configuration.containers[name] == nil
-      else { continue }
+    for name in found.configuration.services.flatMap(\.ports).compactMap(\.target.containerName)
+    where found.configuration.containers[name] == nil {
       lines.append(
         "\(InstanceRendering.placeholder(container: name)): known once the engine is asked")
     }
     if agent == nil {
       lines.append("\(Self.agentPlaceholder): made by `onionkeeper setup`")
-      if case .lines = configuration.network, let file = configuration.networkNote {
+      if let file = configuration.networkNote, file != "off" {
         lines.append("the lines of \(file) are that machine's and not shown in the torrc")
       }
     }

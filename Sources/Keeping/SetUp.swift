@@ -28,12 +28,15 @@ public struct SetUp: Sendable {
   /// - Returns: the agent's id.
   /// - Throws: what keeps the host from being set up. What was made stays: the command may be repeated.
   public func run(report: (String) -> Void) async throws -> AgentID {
-    try checkUser()
+    try checkRoot()
     let socket = try Self.socket(configuration, pinned: try await pinnedEngine())
     let http = try HTTPClient()
     let engine = try await LiveWorld.connect(socket: socket, http: http)
     let identity = engine.description.identity
     report("engine: \(identity.kind.rawValue) \(identity.version) at \(socket)")
+    let owner = engine.description.torOwner ?? TorLayout.user
+    try checkUser(owner)
+    if owner != TorLayout.user { report("tor's user: \(owner) on this host (userns-remap)") }
     let id = try identifier()
     try KeyRoot.setUp(configuration.layout.keys, id: id)
     report("keys: \(configuration.layout.keys)")
@@ -121,20 +124,24 @@ public struct SetUp: Sendable {
     }
   }
 
-  /// The recipe's user must be nobody else on this host.
-  private func checkUser() throws(KeepingError) {
+  private func checkRoot() throws(KeepingError) {
     guard geteuid() == 0 else {
       throw KeepingError(
         "setup needs root: it makes directories that only root and tor's user may enter")
     }
+  }
+
+  /// Tor's user must be nobody else on this host.
+  /// - Parameter owner: its number here, as the engine maps it.
+  private func checkUser(_ owner: Int) throws(KeepingError) {
     // Reads the host's own list of users; the pointer lives until the next call on this thread.
-    guard let entry = getpwuid(uid_t(TorLayout.user)), let name = entry.pointee.pw_name else {
+    guard let entry = getpwuid(uid_t(owner)), let name = entry.pointee.pw_name else {
       return
     }
     let text = String(cString: name)
     guard text == "onionkeeper" || text == "onionkeeper-tor" else {
       throw KeepingError(
-        "user \(TorLayout.user) is \(text) on this host: its processes could read the keys; give it another number"
+        "user \(owner) is \(text) on this host: its processes could read the keys; give it another number"
       )
     }
   }

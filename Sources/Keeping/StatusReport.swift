@@ -88,8 +88,8 @@ public struct StatusReport: Encodable, Sendable {
     let accepted = try await journal.acceptedRevision()
     let memory = try await journal.memory(agent: agent, now: wallTime())
     let (engine, containers) = await lookAtEngine(configuration, agent, memory)
-    let pinLook = await keys.pins()
-    let pins = pinLook.value ?? [:]
+    let pinLook = await keys.everyPin()
+    let pins = pinLook.value?.addresses ?? [:]
     let conditions = try await journal.conditions()
     var services: [ServiceReport] = []
     for name in Set(conditions.keys).union(memory.services.keys).sorted() {
@@ -123,6 +123,10 @@ public struct StatusReport: Encodable, Sendable {
         TroubleReport(
           key: "pins", since: wallTime().description, message: "addresses cannot be read: \(reason)"
         ))
+    }
+    for (service, damage) in (pinLook.value?.damaged ?? [:]).sorted(by: { $0.key < $1.key }) {
+      report.troubles.append(
+        TroubleReport(key: "pins/\(service)", since: wallTime().description, message: damage))
     }
     try await journal.close()
     return report

@@ -11,8 +11,11 @@ extension StepFailure {
       code: "engine.\(error.code.word)", message: error.description, isTransient: error.isTransient)
   }
 
+  /// The failure says the code itself.
   init(_ error: KeyStoreError) {
-    self.init(code: error.code.rawValue, message: error.description, isTransient: false)
+    self.init(
+      code: error.code.rawValue, message: "\(error.operation): \(error.message)",
+      isTransient: error.isTransient)
   }
 
   init(_ error: FolderError) {

@@ -45,7 +45,16 @@ struct Inspection {
     guard entry.status.kind == .file else {
       return .damaged("it is \(entry.status.kind.rawValue), not a file")
     }
-    return try SecretKeyFile.judge(try folder.file(Self.secretName))
+    let secret = try SecretKeyFile.judge(try folder.regularFile(Self.secretName))
+    guard case .whole = secret, entry.status.links != 1,
+      let flaw = flaws("\(Self.secretName)", entry, mode: 0o600).first
+    else { return secret }
+    return .damaged(Self.severalNames(entry.status.links) + " (\(flaw))")
+  }
+
+  /// Whose its other names are nobody knows, so nothing is changed of what they share.
+  static func severalNames(_ count: Int) -> String {
+    "it is a file of \(count) names (hard links), so its owner and mode are not changed: replace it by a copy of itself"
   }
 
   /// Owner, mode, label and links of everything that belongs here.
@@ -144,7 +153,7 @@ struct Inspection {
         directory.foreign.append(inner)
         continue
       }
-      let content = try clients.file(name).read(limit: Self.clientFileLimit)
+      let content = try clients.regularFile(name).read(limit: Self.clientFileLimit)
       directory.clientFiles[text] = String(decoding: content, as: UTF8.self)
       directory.flaws += flaws("\(place)/\(inner)", entry, mode: 0o600)
       if entry.status.links != 1 {
@@ -163,7 +172,7 @@ struct Inspection {
       directory.foreign.append("\(Self.balance)")
       return
     }
-    let content = try folder.file(Self.balance).read(limit: Self.clientFileLimit)
+    let content = try folder.regularFile(Self.balance).read(limit: Self.clientFileLimit)
     directory.onionBalance = String(decoding: content, as: UTF8.self)
   }
 
@@ -179,9 +188,9 @@ struct Inspection {
 extension Descriptor {
   /// Whether an entry is a file with exactly this content.
   borrowing func holds(_ wanted: [UInt8], in name: FileName) throws(FileError) -> Bool {
-    let file = try file(name)
-    let status = try file.status()
-    guard status.kind == .file, status.size == wanted.count else { return false }
+    guard try status(of: name)?.kind == .file else { return false }
+    let file = try regularFile(name)
+    guard try file.status().size == wanted.count else { return false }
     return try file.read(limit: wanted.count) == wanted
   }
 }

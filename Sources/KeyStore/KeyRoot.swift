@@ -40,8 +40,10 @@ public actor KeyRoot {
   static let lock: FileName = "lock"
   static let operation: FileName = "operation"
 
-  /// Names in the key folder and in an instance's: ten times the most services that were ever tried on one host.
+  /// Names in the key folder and in those of `.onionkeeper/`: ten times the most services that were ever tried on one host.
   static let placeLimit = 20_000
+  /// Names in one instance's folder, which its tor's user may fill: ten times the most members that an instance has had.
+  static let memberLimit = 5000
 
   /// Makes the key folder and all that `.onionkeeper/` holds. See `RootMarker.setUp`.
   public static func setUp(_ path: String, id: AgentID) throws(KeyStoreError) {

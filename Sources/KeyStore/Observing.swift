@@ -40,9 +40,11 @@ extension KeyRoot {
         for service in names {
           found[KeyPlace(instance: instance, service: service)] = observation(of: error)
         }
-        // Something else than a folder that nobody defined is no business of ours; a folder that cannot be seen may
-        // hold anything.
-        if names.isEmpty, !Self.notFolders.contains(error.number) { throw error }
+        // Something else than a folder that nobody defined is no business of ours, nor one that somebody has filled; a
+        // folder that cannot be seen may hold anything.
+        if names.isEmpty, error.number != E2BIG, !Self.notFolders.contains(error.number) {
+          throw error
+        }
       }
     }
     looks.places = kept
@@ -57,9 +59,6 @@ extension KeyRoot {
   ) throws(FileError) {
     let folder = try root.keys.folder(FileName(instance.text))
     let all = wished.union(try services(folder))
-    guard found.count + all.count <= Self.placeLimit else {
-      throw FileError(E2BIG, "list", root.keys.path)
-    }
     let entry = try Look.entry(folder, label != nil)
     for service in all {
       let place = KeyPlace(instance: instance, service: service)
@@ -78,7 +77,8 @@ extension KeyRoot {
 
   /// The names in an instance's folder that could be services.
   private func services(_ folder: borrowing Descriptor) throws(FileError) -> Set<ServiceName> {
-    Set(try folder.names(limit: Self.placeLimit).compactMap { $0.text.flatMap { ServiceName($0) } })
+    Set(
+      try folder.names(limit: Self.memberLimit).compactMap { $0.text.flatMap { ServiceName($0) } })
   }
 
   private func look(

@@ -6,13 +6,30 @@ struct PinCache {
   var known: [FileName: (status: FileStatus, address: OnionAddress)] = [:]
 }
 
+/// Which address each service was seen to have.
+public struct Pins: Hashable, Sendable {
+  public var addresses: [ServiceName: OnionAddress] = [:]
+  /// Services whose pin is there and cannot be read: why, and what to do. They may be pinned to anything.
+  public var damaged: [ServiceName: String] = [:]
+}
+
 extension KeyRoot {
   /// An address and its line's end.
   private static let pinLimit = 128
 
-  /// Which address each service was seen to have. Unknown as a whole if one pin cannot be read: a service without its pin
-  /// might get another key.
+  /// Which address each service was seen to have. Unknown as a whole if one pin cannot be read: for whoever asks for all.
   public func pins() -> Observation<[ServiceName: OnionAddress]> {
+    switch everyPin() {
+    case .present(let pins):
+      if let damage = pins.damaged.min(by: { $0.key < $1.key }) { return .unknown(damage.value) }
+      return .present(pins.addresses)
+    case .absent: return .absent
+    case .unknown(let reason): return .unknown(reason)
+    }
+  }
+
+  /// The same, with each damaged pin by itself: it is the trouble of its own service only.
+  public func everyPin() -> Observation<Pins> {
     do {
       let root = try open("read pins")
       return .present(try readPins(root))
@@ -32,23 +49,26 @@ extension KeyRoot {
     }
   }
 
-  func readPins(_ root: borrowing Opened) throws -> [ServiceName: OnionAddress] {
+  func readPins(_ root: borrowing Opened) throws -> Pins {
     let folder = try root.own.folder(Self.pins)
-    var pins: [ServiceName: OnionAddress] = [:]
+    var pins = Pins()
     var known: [FileName: (status: FileStatus, address: OnionAddress)] = [:]
-    for name in try folder.names(limit: Self.placeLimit) where !name.isTemporary {
-      guard let service = name.text.flatMap({ ServiceName($0) }) else {
-        throw unreadable(folder.joined(name), "is not named like a service")
+    // What is not named like a service pins none.
+    for name in try folder.names(limit: Self.placeLimit) {
+      guard let service = name.text.flatMap({ ServiceName($0) }) else { continue }
+      do {
+        guard let status = try folder.status(of: name) else { continue }
+        let address: OnionAddress
+        if let old = pinLooks.known[name], old.status == status {
+          address = old.address
+        } else {
+          address = try readPin(name, folder)
+        }
+        pins.addresses[service] = address
+        if status.isSettled(at: .now) { known[name] = (status, address) }
+      } catch {
+        pins.damaged[service] = "\(error)"
       }
-      guard let status = try folder.status(of: name) else { continue }
-      let address: OnionAddress
-      if let old = pinLooks.known[name], old.status == status {
-        address = old.address
-      } else {
-        address = try readPin(name, folder)
-      }
-      pins[service] = address
-      if status.isSettled(at: .now) { known[name] = (status, address) }
     }
     pinLooks.known = known
     return pins
@@ -67,8 +87,7 @@ extension KeyRoot {
     let name = FileName(service.text)
     if try folder.status(of: name) != nil {
       // A damaged pin may be replaced: the key at the place has just been verified.
-      let text = try folder.file(name).read(limit: Self.pinLimit)
-      if text == Array("\(address)\n".utf8) { return try folder.synchronize() }
+      if try folder.holds(Array("\(address)\n".utf8), in: name) { return try folder.synchronize() }
     }
     try folder.write(Array("\(address)\n".utf8), to: name)
   }
@@ -82,7 +101,7 @@ extension KeyRoot {
   }
 
   private func readPin(_ name: FileName, _ folder: borrowing Descriptor) throws -> OnionAddress {
-    let file = try folder.file(name)
+    let file = try folder.regularFile(name)
     let text = String(decoding: try file.read(limit: Self.pinLimit), as: UTF8.self)
     guard text.hasSuffix("\n"), let address = OnionAddress(String(text.dropLast())) else {
       throw unreadable(file.path, "holds no onion address")

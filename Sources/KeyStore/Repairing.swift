@@ -4,7 +4,7 @@ public import OnionModel
 
 extension KeyRoot {
   /// Puts everything but the secret key's bytes right: owner, mode, label, public key, `hostname`, client files exactly as
-  /// wished (new ones are there before old ones go), `ob_config`. What nobody defined moves to `retired/foreign.NAME-<UTC>/`.
+  /// wished (new ones are there before old ones go), `ob_config`. What nobody defined moves to `retired/foreign.NAME-<day>/`.
   ///
   /// The secret is proven to make the wished address first, and is changed only through the descriptor of that proof.
   /// - Parameter now: For the name of the folder that foreign entries move to.
@@ -18,10 +18,11 @@ extension KeyRoot {
       let mender = Mender(wish: wish)
       try mender.mend(try root.keys.folder(FileName(place.instance.text)), mode: 0o700)
       try mender.mend(folder, mode: 0o700)
-      try mender.mend(secret, mode: 0o600)
+      try mender.mend(secret, called: Inspection.secretName, of: folder)
 
       let retired = try root.own.folder(Self.retired)
-      let name = "foreign.\(place.service)-\(now.compact)"
+      // One a day: whoever puts things there without end fills neither `retired/` nor its list.
+      let name = "foreign.\(place.service)-\(now.compact.prefix { $0 != "T" })"
       for (file, content) in Inspection.publicFiles(wish.address) {
         try clear(file, of: .file, in: folder, to: retired, name)
         try mender.put(content, in: file, of: folder)
@@ -57,12 +58,12 @@ extension KeyRoot {
     where extra.text.map({ wish.clientFiles[$0] == nil }) ?? true {
       guard let status = try clients.status(of: extra) else { continue }
       let isClient = extra.bytes.suffix(5).elementsEqual(".auth".utf8)
-      if extra.isTemporary {
-        try clients.removeTemporary(extra)
-      } else if isClient, status.kind == .file, status.size <= Inspection.clientFileLimit {
+      if isClient, !extra.isTemporary, status.kind == .file,
+        status.size <= Inspection.clientFileLimit
+      {
         try clients.unlink(extra)
       } else {
-        try moveAway(extra, of: clients, to: retired, name)
+        try clearAway(extra, of: clients, to: retired, name)
       }
     }
   }
@@ -76,12 +77,23 @@ extension KeyRoot {
     ]
     if mender.wish.onionBalance != nil { known.insert(Inspection.balance) }
     for entry in try folder.names(limit: Look.entryLimit) where !known.contains(entry) {
-      if entry.isTemporary {
-        try folder.removeTemporary(entry)
-      } else {
-        try moveAway(entry, of: folder, to: retired, name)
+      try clearAway(entry, of: folder, to: retired, name)
+    }
+  }
+
+  /// What a crash left goes for good; one that cannot be removed so, and everything else, moves away.
+  private func clearAway(
+    _ entry: FileName, of folder: borrowing Descriptor, to retired: borrowing Descriptor,
+    _ name: String
+  ) throws {
+    if entry.isTemporary {
+      do {
+        return try folder.removeTemporary(entry)
+      } catch {
+        // Too deep or too full for one of ours: somebody else's.
       }
     }
+    try moveAway(entry, of: folder, to: retired, name)
   }
 
   /// Moves an entry away if it is of another kind than what belongs there.
@@ -93,7 +105,7 @@ extension KeyRoot {
     try moveAway(entry, of: folder, to: retired, name)
   }
 
-  /// How many foreign folders of one second, or entries of one name, are told apart by a number.
+  /// How many foreign entries of one name and day are told apart by a number.
   private static let numbers = 100
 
   private func moveAway(
@@ -132,6 +144,24 @@ private struct Mender {
     if let label = wish.label, !label.isBorne(by: try object.label()) {
       try object.setLabel(label.files)
     }
+  }
+
+  /// The same for a file that anybody may have linked to from elsewhere, or from here to elsewhere.
+  func mend(
+    _ file: borrowing Descriptor, called name: FileName, of folder: borrowing Descriptor
+  ) throws {
+    let status = try file.status()
+    var isRight =
+      status.owner == wish.owner && status.group == wish.owner && status.mode == 0o600
+    if let label = wish.label { isRight = try isRight && label.isBorne(by: file.label()) }
+    if isRight { return }
+    // The name must be this object's, and its only one: then no other can be somebody else's.
+    guard let named = try folder.status(of: name), named.links == 1, named.isSameObject(as: status)
+    else {
+      throw KeyStoreError(
+        .keyDamaged, "repair", "\(file.path): \(Inspection.severalNames(status.links))")
+    }
+    try mend(file, mode: 0o600)
   }
 
   /// Writes a public file anew unless it is exactly as wished. An existing inode is never changed: it may have another

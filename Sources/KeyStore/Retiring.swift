@@ -138,7 +138,7 @@ extension KeyRoot {
       return nil
     }
     if let old = looks.retired[FileName(id)], old.status == status { return (status, old.key) }
-    let secret = try folder.file(Inspection.secretName)
+    let secret = try folder.regularFile(Inspection.secretName)
     let opened = try secret.status()
     guard case .whole(let address) = try SecretKeyFile.judge(secret) else { return nil }
     return (opened, RetiredKey(id: id, service: service, address: address))

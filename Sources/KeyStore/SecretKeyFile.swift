@@ -41,7 +41,7 @@ enum SecretKeyFile {
     _ attributes: FileAttributes, _ operation: String
   ) throws {
     try folder.write(secret, to: Inspection.secretName, attributes)
-    guard try judge(try folder.file(Inspection.secretName)) == .whole(address) else {
+    guard try judge(try folder.regularFile(Inspection.secretName)) == .whole(address) else {
       throw KeyStoreError(
         .io, operation, "\(folder.path): the key that was written does not read back as itself")
     }

@@ -42,7 +42,7 @@ extension KeyRoot {
       throw KeyStoreError(
         .keyDamaged, operation, "\(folder.joined(name)) is \(status.kind.rawValue), not a file")
     }
-    let secret = try folder.file(name)
+    let secret = try folder.regularFile(name)
     switch try SecretKeyFile.judge(secret) {
     case .whole(address): return secret
     case .whole(let other):

@@ -104,10 +104,12 @@ public struct ProcessProof: Hashable, Sendable, Codable {
   /// Where a directory is mounted that has been removed from the host meanwhile: what is made anew in its place, the
   /// process never sees before its container's next start.
   public var lostMounts: [String]
+  /// The host's number for the container's user 7942, by `/proc/<pid>/uid_map`; `nil` where the kernel has no such map.
+  public var mappedUser: Int?
 
   public init(
     users: [Int], groups: [Int], capabilities: [UInt64], hasNoNewPrivileges: Bool, seccomp: Int,
-    label: String?, startTime: UInt64, lostMounts: [String] = []
+    label: String?, startTime: UInt64, lostMounts: [String] = [], mappedUser: Int? = nil
   ) {
     self.users = users
     self.groups = groups
@@ -117,6 +119,7 @@ public struct ProcessProof: Hashable, Sendable, Codable {
     self.label = label
     self.startTime = startTime
     self.lostMounts = lostMounts
+    self.mappedUser = mappedUser
   }
 
   /// Each way in which the process is less confined than promised; empty is good.
@@ -127,6 +130,10 @@ public struct ProcessProof: Hashable, Sendable, Codable {
     }
     if groups.count != 4 || groups.contains(where: { $0 != user }) {
       found.append(Deviation("gid", expected: "\(user)", observed: "\(groups)"))
+    }
+    if let mappedUser, mappedUser != user {
+      found.append(
+        Deviation("uid_map of \(TorLayout.user)", expected: "\(user)", observed: "\(mappedUser)"))
     }
     for (name, set) in zip(["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"], capabilities)
     where set != 0 {

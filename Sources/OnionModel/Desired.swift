@@ -73,4 +73,10 @@ public struct Desired: Hashable, Sendable, Codable {
     self.ageIdentity = ageIdentity
     self.backupRecipients = backupRecipients
   }
+
+  /// All targets that a plan may ask about: of the services here, and of those that a tor of ours still serves.
+  public func targets(knowing memory: Memory) -> Set<Target> {
+    let served = memory.instances.values.flatMap { $0.configured ?? [] }
+    return Set((services.flatMap(\.ports) + served.flatMap(\.ports)).map(\.target))
+  }
 }

@@ -26,6 +26,18 @@ public struct AppliedConfiguration: Hashable, Sendable, Codable {
   }
 }
 
+/// Something that failed, and when it is tried again.
+public struct Retry: Hashable, Sendable, Codable {
+  /// In a row.
+  public var failures: Int
+  public var at: Timestamp
+
+  public init(failures: Int, at: Timestamp) {
+    self.failures = failures
+    self.at = at
+  }
+}
+
 /// What the journal remembers of one instance.
 public struct InstanceMemory: Hashable, Sendable, Codable {
   /// Containers that we made and have not seen gone.
@@ -48,13 +60,15 @@ public struct InstanceMemory: Hashable, Sendable, Codable {
   public var configured: [ConfiguredService]?
   /// Container of a target to the address that its tor last had for it.
   public var containers: [String: String]?
+  /// Services whose key could not be opened or backed up.
+  public var keyRetries: [ServiceName: Retry]?
 
   public init(
     containerIDs: Set<String> = [], proven: ContainerSpecification? = nil,
     failedSpecification: String? = nil, applied: AppliedConfiguration? = nil, failures: Int = 0,
     retryAt: Timestamp? = nil, interruptions: [Timestamp] = [], level: String? = nil,
     services: [ServiceName] = [], configured: [ConfiguredService]? = nil,
-    containers: [String: String]? = nil
+    containers: [String: String]? = nil, keyRetries: [ServiceName: Retry]? = nil
   ) {
     self.containerIDs = containerIDs
     self.proven = proven
@@ -67,6 +81,7 @@ public struct InstanceMemory: Hashable, Sendable, Codable {
     self.services = services
     self.configured = configured
     self.containers = containers
+    self.keyRetries = keyRetries
   }
 }
 

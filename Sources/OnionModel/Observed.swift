@@ -97,6 +97,8 @@ public struct Observed: Hashable, Sendable {
   /// Every directory that is there or is defined.
   public var keys: [KeyPlace: Observation<KeyDirectory>]
   public var pins: Observation<[ServiceName: OnionAddress]>
+  /// Services whose own pin is there and cannot be read: why, and what to do.
+  public var damagedPins: [ServiceName: String]
   public var retired: Observation<[RetiredKey]>
   public var folders: [InstanceName: Observation<InstanceFolder>]
   /// Only of running containers.
@@ -119,7 +121,8 @@ public struct Observed: Hashable, Sendable {
     networks: [String: Observation<NetworkObservation>] = [:],
     image: Observation<ImageObservation>, images: Set<String> = [],
     keys: [KeyPlace: Observation<KeyDirectory>] = [:],
-    pins: Observation<[ServiceName: OnionAddress]>, retired: Observation<[RetiredKey]>,
+    pins: Observation<[ServiceName: OnionAddress]>, damagedPins: [ServiceName: String] = [:],
+    retired: Observation<[RetiredKey]>,
     folders: [InstanceName: Observation<InstanceFolder>] = [:],
     tors: [InstanceName: Observation<TorObservation>] = [:],
     socketDirectories: [String: Observation<Bool>] = [:],
@@ -138,6 +141,7 @@ public struct Observed: Hashable, Sendable {
     self.images = images
     self.keys = keys
     self.pins = pins
+    self.damagedPins = damagedPins
     self.retired = retired
     self.folders = folders
     self.tors = tors

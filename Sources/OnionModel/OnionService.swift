@@ -54,6 +54,9 @@ public enum Target: Hashable, Sendable, Codable, CustomStringConvertible {
     guard case .unixSocket(let path) = self, let slash = path.lastIndex(of: "/") else { return nil }
     return (String(path[..<slash]), String(path[path.index(after: slash)...]))
   }
+
+  /// The container whose address must be looked up.
+  public var containerName: String? { if case .container(let name, _) = self { name } else { nil } }
 }
 
 /// One `HiddenServicePort`.

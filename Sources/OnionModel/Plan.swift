@@ -18,6 +18,8 @@ public struct Waiting: Hashable, Sendable, Codable {
     case backoff, budget
     case stopped
     case imageMissing
+    /// Keys whose backup cannot be made or seen. Nothing else waits for it.
+    case backup
   }
 
   public var kind: Kind
@@ -58,6 +60,13 @@ public struct Plan: Hashable, Sendable, Codable {
   }
 
   public var steps: [Step] { groups.flatMap(\.steps) }
+
+  /// Removals that are still to be done or decided. One that its own definition holds (`prune: hold`) may wait for
+  /// months, and keeps nothing else open.
+  public var openRemovals: Set<ServiceName> {
+    Set(removals.keys).subtracting(
+      waiting.filter { $0.kind == .pruneHeld }.compactMap(\.service))
+  }
 
   /// Nothing to do.
   public var isEmpty: Bool { groups.allSatisfy(\.steps.isEmpty) }

@@ -41,18 +41,28 @@ private struct Auditor {
 
   mutating func check(_ steps: [Step]) {
     if !steps.isEmpty { checkSight() }
-    /// Places that earlier steps of this group have emptied or filled.
+    /// Places that earlier steps of this group have emptied.
     var emptied: Set<KeyPlace> = []
+    /// Places that they have filled, and the addresses, where they are known before.
+    var filled: [KeyPlace: OnionAddress?] = [:]
     for step in steps {
       switch step.action {
-      case .generateKey(let place, _, _, _), .unsealKey(let place, _, _, _, _, _, _),
-        .restoreKey(_, let place, _), .moveKey(_, let place, _):
+      case .generateKey(let place, _, _, _):
         checkEmpty(place, emptied)
-        if case .generateKey = step.action { checkMayGenerate(place) }
-        if case .moveKey(let old, _, let address) = step.action {
-          checkWhole(old, address)
-          emptied.insert(old)
-        }
+        checkMayGenerate(place)
+        filled[place] = .some(nil)
+      case .unsealKey(let place, let sealed, let identity, let address, _, let companions, _):
+        checkEmpty(place, emptied)
+        checkMayUnseal(place, sealed, identity, address)
+        checkClients(place.service, companions.access)
+        filled[place] = .some(address)
+      case .restoreKey(_, let place, _): checkEmpty(place, emptied)
+      case .moveKey(let old, let place, let address):
+        checkEmpty(place, emptied)
+        checkWhole(old, address)
+        emptied.insert(old)
+      case .backUpKey(let place, let address, let recipients):
+        checkBackUp(place, address, recipients, made: filled[place])
       case .pin(_, let address, let place): checkWhole(place, address)
       case .repairKeys(let place, let wish):
         if observed.keys[place]?.value != nil { checkWhole(place, wish.address) }
@@ -66,9 +76,18 @@ private struct Auditor {
         checkConfiguration(configuration)
       case .createContainer(let specification): checkSpecification(specification)
       case .updateLimits(let specification, let id): checkOwned(specification.instance, id)
+      case .joinNetwork(let instance, let name, let network):
+        checkOwned(instance, name)
+        checkJoin(instance, network)
+      case .leaveNetwork(let instance, let name, let network):
+        checkOwned(instance, name)
+        if network == ownNetwork(instance) {
+          find(6, "\(name) would be taken out of its own network \(network)")
+        }
+      case .forgetInstance(let instance): checkForget(step.service, of: instance)
+      case .forgetService(let service): checkForget(service, of: memory.services[service])
       case .buildImage, .ensureNetwork, .removeNetwork, .verifyConfiguration, .startContainer,
-        .backUpKey, .joinNetwork, .leaveNetwork,
-        .restartContainer, .forgetInstance, .forgetService:
+        .restartContainer:
         break
       }
     }
@@ -96,6 +115,9 @@ private struct Auditor {
     if let pin = observed.pins.value?[place.service] {
       find(1, "a new key for \(place.service), which is pinned to \(pin)")
     }
+    if let damage = observed.damagedPins[place.service] {
+      find(1, "a new key for \(place.service), whose pin cannot be read: \(damage)")
+    }
     if observed.pins.value == nil || observed.retired.value == nil {
       find(1, "a new key for \(place.service) although pins or retired keys were not seen")
     }
@@ -105,6 +127,75 @@ private struct Auditor {
     let service = desired.services.first { $0.name == place.service }
     if service?.key.isGenerated != true || service?.address != nil {
       find(1, "a new key for \(place.service), whose definition does not ask for one")
+    }
+  }
+
+  /// Promise 1: a sealed key is opened only as the definition says, and never instead of a pinned one.
+  private mutating func checkMayUnseal(
+    _ place: KeyPlace, _ sealed: SealedKey, _ identity: String, _ address: OnionAddress?
+  ) {
+    let service = desired.services.first { $0.name == place.service }
+    if service?.key != .sealed(file: sealed.file) || desired.sealedKeys[sealed.file] != sealed
+      || desired.ageIdentity != identity
+    {
+      find(1, "\(sealed) would be opened for \(place.service), whose definition does not say so")
+    }
+    guard let pins = observed.pins.value, let retired = observed.retired.value else {
+      find(1, "\(sealed) would be opened although pins or retired keys were not seen")
+      return
+    }
+    if observed.damagedPins[place.service] != nil {
+      find(1, "\(sealed) would be opened for \(place.service), whose pin cannot be read")
+    }
+    if let wanted = service?.address ?? pins[place.service], wanted != address {
+      find(1, "\(sealed) would be opened for \(place.service) without having to make \(wanted)")
+    }
+    if retired.contains(where: { $0.service == place.service && $0.address == address }) {
+      find(1, "\(sealed) would be opened although the key of \(place.service) is in retired/")
+    }
+    if observed.keys.contains(where: { $0.value.value?.address == address && address != nil }) {
+      find(1, "\(sealed) would be opened although its key is in another directory")
+    }
+  }
+
+  /// Only the right key is sealed, and only for those whom the host file names.
+  private mutating func checkBackUp(
+    _ place: KeyPlace, _ address: OnionAddress?, _ recipients: [String], made: OnionAddress??
+  ) {
+    if recipients.isEmpty || recipients != desired.backupRecipients {
+      find(1, "the key in \(place) would be sealed to others than the host file names")
+    }
+    if let made {
+      if made != address { find(1, "another key than the one made in \(place) would be sealed") }
+    } else if let address {
+      checkWhole(place, address)
+    } else {
+      find(1, "a key in \(place) would be sealed without being known")
+    }
+  }
+
+  /// Promise 4: a tor's container joins what the engine said a target is in, and nothing else.
+  private mutating func checkJoin(_ instance: InstanceName, _ network: String) {
+    if network == "host" || network == "none" || network.hasPrefix("container:") {
+      find(4, "a container of \(instance) would join \(network)")
+    }
+    let served = memory.instances[instance]?.configured ?? []
+    let ports =
+      desired.services.filter { $0.instance == instance }.flatMap(\.ports)
+      + served.flatMap(\.ports)
+    let networks = ports.compactMap(\.target.containerName).compactMap {
+      observed.targetContainers[$0]?.value?.network
+    }
+    if !networks.contains(network) {
+      find(4, "a container of \(instance) would join \(network), where no target of it is")
+    }
+  }
+
+  private func ownNetwork(_ instance: InstanceName) -> String? {
+    switch observed.engine.value?.kind {
+    case .docker?: desired.layout.prefix
+    case .podman?: desired.layout.containerName(instance)
+    case nil: nil
     }
   }
 
@@ -129,6 +220,27 @@ private struct Auditor {
     if memory.services[place.service] == nil {
       find(1, "\(place) would be retired although this agent was never given it")
     }
+    checkPruning(place.service)
+  }
+
+  private mutating func checkForget(_ service: ServiceName?, of instance: InstanceName?) {
+    guard let service, memory.services[service] == instance,
+      !desired.services.contains(where: { $0.name == service || $0.formerly == service })
+    else { return }
+    checkPruning(service)
+  }
+
+  /// A removal that its definition holds has a person's word.
+  private mutating func checkPruning(_ service: ServiceName) {
+    if memory.heldFromPruning.contains(service), !isApproved {
+      find(1, "\(service) would be put away although its definition said `prune: hold`")
+    }
+  }
+
+  private var isApproved: Bool {
+    memory.approvals.contains {
+      $0.kind == .removals && $0.revision == desired.revision && observed.now < $0.expires
+    }
   }
 
   /// Promise 2: a service that asks for clients is written with at least one, and the decoy.
@@ -136,6 +248,13 @@ private struct Auditor {
     guard let wanted = desired.services.first(where: { $0.name == service }) else { return }
     if wanted.access.asksForClients, files.subtracting([KeyFiles.decoy]).isEmpty {
       find(2, "\(service) asks for clients and would have none")
+    }
+  }
+
+  private mutating func checkClients(_ service: ServiceName, _ access: Access) {
+    guard let wanted = desired.services.first(where: { $0.name == service }) else { return }
+    if wanted.access != access {
+      find(2, "\(service) would get a key with another access than defined")
     }
   }
 
@@ -232,13 +351,10 @@ private struct Auditor {
         if case .retireKey(let place, _) = step.action { place.service } else { nil }
       })
     guard !gone.isEmpty else { return }
-    let approved = memory.approvals.contains {
-      $0.kind == .removals && $0.revision == desired.revision && observed.now < $0.expires
-    }
     let had = memory.services.count
     let isBroad = gone.count >= had || (2 * gone.count > had && gone.count >= 3)
     let moved = memory.identity != nil && memory.identity != desired.identity
-    if !approved, (isBroad && !desired.removalsAnnounced) || moved {
+    if !isApproved, (isBroad && !desired.removalsAnnounced) || moved {
       find(1, "\(gone.count) of \(had) services would be put away without anybody's approval")
     }
   }

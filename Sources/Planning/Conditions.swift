@@ -43,9 +43,12 @@ private struct Judge {
 
   /// Removals that wait concern what is no longer defined; a probable rename is told of each new service itself.
   private static let ofOtherServices: Set<Waiting.Kind> = [.removals, .probableRename]
+  /// A removal in a shared instance is not its other members' trouble, and a missing backup stops nothing.
+  private static let stallsNobody: Set<Waiting.Kind> = [.pruneHeld, .backup]
 
   private var waits: [Waiting] {
     plan.waiting.filter { waiting in
+      if Self.stallsNobody.contains(waiting.kind) { return false }
       guard waiting.service == nil else { return waiting.service == service.name }
       return waiting.instance == service.instance
         || waiting.instance == nil && !Self.ofOtherServices.contains(waiting.kind)
@@ -73,6 +76,9 @@ private struct Judge {
     case .present(let directory):
       guard let address = directory.address else {
         return Condition(.keyReady, .no, reason: "secret key missing or damaged")
+      }
+      if let damage = observed.damagedPins[service.name] {
+        return Condition(.keyReady, .unknown, reason: damage)
       }
       if let pin = observed.pins.value?[service.name], pin != address {
         return Condition(.keyReady, .no, reason: "the key there is not the pinned one")
@@ -157,13 +163,35 @@ private struct Judge {
   }
 
   private var targetReady: Condition {
-    for port in service.ports {
-      guard let directory = port.target.socket?.directory else { continue }
-      if observed.socketDirectories[directory] != .present(true) {
+    var found: [String] = []
+    for target in service.ports.map(\.target) {
+      if let directory = target.socket?.directory,
+        observed.socketDirectories[directory] != .present(true)
+      {
         return Condition(.targetReady, .no, reason: "\(directory) is not there")
       }
+      guard let name = target.containerName else { continue }
+      switch observed.resolve(name, for: memory.instances[service.instance]) {
+      case .there(let container):
+        found.append("container \(name) is at \(container.address) in \(container.network)")
+      case .lastKnown(let address, let why):
+        return Condition(
+          .targetReady, isUnknown(name) ? .unknown : .no,
+          reason: "\(why); its last address \(address) stays")
+      case .nowhere(let why, let isUnknown):
+        return Condition(.targetReady, isUnknown ? .unknown : .no, reason: why)
+      }
     }
-    return Condition(.targetReady, .unknown, reason: "not dialled")
+    // What is not a container has not been dialled.
+    guard !found.isEmpty, found.count == service.ports.count else {
+      return Condition(.targetReady, .unknown, reason: "not dialled")
+    }
+    return Condition(.targetReady, .yes, reason: found.joined(separator: "; "))
+  }
+
+  private func isUnknown(_ container: String) -> Bool {
+    observed.targetContainers[container]?.unknownReason != nil
+      || observed.targetContainers[container] == nil
   }
 
   private var stalled: Condition {

@@ -122,7 +122,7 @@ extension Planner {
   private func starting(
     _ sheet: InstanceSheet, _ specification: ContainerSpecification, cause: Cause
   ) -> [Step] {
-    [
+    joiningNetworks(sheet, cause: cause) + [
       Step(
         .startContainer(sheet.instance, name: specification.name), cause: cause,
         service: sheet.service),

@@ -24,7 +24,8 @@ extension Planner {
       )
       return
     }
-    var found = specification.deviations(of: facts)
+    // Networks beside its own are joined and left as targets come and go, without a new container.
+    var found = specification.deviations(of: facts, joined: Set(facts.networks))
     if container.state == .running, case .present(let proof) = container.proof {
       found += proof.breaches(user: observed.torOwner, label: specification.label)
     }
@@ -93,7 +94,7 @@ extension Planner {
     }
   }
 
-  private func isOverBudget(_ sheet: InstanceSheet) -> Bool {
+  func isOverBudget(_ sheet: InstanceSheet) -> Bool {
     sheet.memory.interruptions.filter { observed.now.since($0) < Self.budgetSeconds }.count
       >= Self.budget
   }
@@ -109,7 +110,7 @@ extension Planner {
     return Int((Self.budgetSeconds - observed.now.since(releasing)).rounded(.up))
   }
 
-  private func budgetMessage(_ deviations: [Deviation]) -> String {
+  func budgetMessage(_ deviations: [Deviation]) -> String {
     "repaired \(Self.budget) times within the hour and moved again"
       + (deviations.first.map { " (\($0))" } ?? "") + ": find out who changes it"
   }
@@ -123,10 +124,10 @@ extension Planner {
       return
     }
     switch container.state {
-    case .running: planRunning(container, facts, sheet, into: &group)
+    case .running: planNetworked(container, facts, sheet, into: &group)
     case .paused:
       var rest = StepGroup(subject: group.subject, steps: [])
-      planRunning(container, facts, sheet, into: &rest)
+      planNetworked(container, facts, sheet, into: &rest)
       // A tor that must forget something first is restarted, never let go on: it would serve what it still knows.
       let restarts = rest.steps.contains {
         if case .restartContainer = $0.action { true } else { false }
@@ -192,6 +193,8 @@ extension Planner {
           .verifyConfiguration(sheet.specification), cause: fileCause(sheet), service: sheet.service
         ))
     }
+    group.steps += joiningNetworks(of: facts, sheet, cause: fileCause(sheet))
+    group.steps += leavingNetworks(of: facts, sheet, cause: fileCause(sheet))
     group.steps.append(
       Step(
         .startContainer(sheet.instance, name: sheet.specification.name), cause: .drift,
@@ -229,11 +232,11 @@ extension Planner {
     guard let applied = sheet.memory.applied, case .present(let wanted) = gatewayFiles(sheet) else {
       return .change
     }
-    return applied.torrc == wanted.torrc && applied.services == appliedServices(sheet)
-      ? .drift : .change
+    let isSame = applied.torrc == wanted.torrc && applied.services == appliedServices(sheet)
+    return isSame || !movedTargets(sheet).isEmpty ? .drift : .change
   }
 
-  private func appliedServices(_ sheet: InstanceSheet) -> [ServiceName: AppliedService] {
+  func appliedServices(_ sheet: InstanceSheet) -> [ServiceName: AppliedService] {
     var services: [ServiceName: AppliedService] = [:]
     for service in sheet.configuration.services {
       guard let address = service.address else { continue }
@@ -242,6 +245,19 @@ extension Planner {
         onionBalanceMaster: service.tor.onionBalanceMaster)
     }
     return services
+  }
+
+  /// A new target's network is joined before tor is told of the target, an old one's left afterwards.
+  private mutating func planNetworked(
+    _ container: ContainerObservation, _ facts: ContainerFacts, _ sheet: InstanceSheet,
+    into group: inout StepGroup
+  ) {
+    let keySteps = group.steps.count
+    planRunning(container, facts, sheet, into: &group)
+    let cause = fileCause(sheet)
+    group.steps.insert(
+      contentsOf: joiningNetworks(of: facts, sheet, cause: cause), at: min(keySteps, group.steps.count))
+    group.steps += leavingNetworks(of: facts, sheet, cause: cause)
   }
 
   /// It runs and is the right one: limits, then files and what tor has read of them.
@@ -270,7 +286,7 @@ extension Planner {
       return
     }
     let services = appliedServices(sheet)
-    let needsRestart = services.contains { name, service in
+    var needsRestart = services.contains { name, service in
       // Under another name it is the same to tor: it goes by the key.
       guard
         let before = applied.services[name]
@@ -279,8 +295,12 @@ extension Planner {
       return before.address != service.address
         || mustRestart(from: before.access, to: service.access)
     }
+    if case .restart? = clientDrift(sheet) { needsRestart = true }
     if applied.torrc != wanted.torrc || applied.services != services {
-      planConfiguration(container, sheet, into: &group, needsRestart: needsRestart, isKnown: true)
+      let moved = movedTargets(sheet)
+      planConfiguration(
+        container, sheet, into: &group, needsRestart: needsRestart, isKnown: true,
+        cause: moved.isEmpty ? .change : .drift, deviations: moved)
       return
     }
     planDriftedFiles(container, sheet, wanted.options, into: &group)
@@ -298,28 +318,29 @@ extension Planner {
 
   private mutating func planConfiguration(
     _ container: ContainerObservation, _ sheet: InstanceSheet, into group: inout StepGroup,
-    needsRestart: Bool, isKnown: Bool
+    needsRestart: Bool, isKnown: Bool, cause: Cause = .change, deviations: [Deviation] = []
   ) {
     let network = sheet.specification.network
-    let deviation = Deviation(
+    let other = Deviation(
       "configuration", expected: "as defined", observed: isKnown ? "the previous one" : "not known")
-    group.steps += writing(sheet, cause: .change)
+    let deviations = deviations.isEmpty ? [other] : deviations
+    group.steps += writing(sheet, cause: cause)
     if needsRestart {
       group.steps.append(
-        Step(.verifyConfiguration(sheet.specification), cause: .change, service: sheet.service))
+        Step(.verifyConfiguration(sheet.specification), cause: cause, service: sheet.service))
       group.steps.append(
         Step(
-          .restartContainer(sheet.instance, name: sheet.specification.name), cause: .change,
-          service: sheet.service, deviations: [deviation], interrupts: true))
+          .restartContainer(sheet.instance, name: sheet.specification.name), cause: cause,
+          service: sheet.service, deviations: deviations, interrupts: true))
       group.steps.append(
         Step(
-          .prove(sheet.specification, sheet.configuration, network: network), cause: .change,
+          .prove(sheet.specification, sheet.configuration, network: network), cause: cause,
           service: sheet.service))
     } else {
       group.steps.append(
         Step(
-          .reload(sheet.configuration, network: network), cause: .change, service: sheet.service,
-          deviations: [deviation]))
+          .reload(sheet.configuration, network: network), cause: cause, service: sheet.service,
+          deviations: deviations))
     }
   }
 
@@ -387,9 +408,15 @@ extension Planner {
     _ container: ContainerObservation, _ sheet: InstanceSheet, _ options: [String],
     into group: inout StepGroup
   ) {
+    let clientDrift = clientDrift(sheet)
+    if case .restart(let deviations)? = clientDrift {
+      planClientDrift(deviations, container, sheet, into: &group)
+      return
+    }
     let files = writing(sheet, cause: .drift)
     group.steps += files
     var deviations = files.flatMap(\.deviations).filter { $0.what == "etc/torrc" }
+    if case .reload(let missing)? = clientDrift { deviations += missing }
     if case .present(let tor)? = observed.tors[sheet.instance], tor.serviceOptions != options {
       deviations.append(
         Deviation(

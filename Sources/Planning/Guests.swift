@@ -57,7 +57,8 @@ extension Planner {
       case .present(let directory)? = observed.keys[KeyPlace(instance: instance, service: name)],
       directory.address == applied.address, directory.flaws.isEmpty,
       directory.clientFiles == read.companions.clientFiles(of: applied.address),
-      directory.onionBalance == read.companions.onionBalanceText
+      directory.onionBalance == read.companions.onionBalanceText,
+      addresses(of: [read], in: instance).count == read.targetContainers.count
     else { return nil }
     return read
   }
@@ -137,7 +138,8 @@ extension Planner {
       return []
     }
     let configuration = InstanceConfiguration(
-      instance: instance, services: guests.kept, network: desired.network)
+      instance: instance, services: guests.kept, network: desired.network,
+      containers: addresses(of: guests.kept, in: instance))
     let network = networkName(instance, engine: sight.engine)
     let service = leaving.count == 1 ? leaving.first : nil
     return [

@@ -70,6 +70,7 @@ extension Planner {
         )
       }
       group.steps += member.steps
+      if member.isOpening { continue }
       guard let hold = member.hold else {
         configured.append(member.configured)
         continue
@@ -165,7 +166,8 @@ extension Planner {
     var sheet = InstanceSheet(
       instance: instance, members: roster.services,
       configuration: InstanceConfiguration(
-        instance: instance, services: configured, network: desired.network),
+        instance: instance, services: configured, network: desired.network,
+        containers: addresses(of: configured, in: instance)),
       specification: specification(of: roster, guests: guests, engine: engine),
       containers: containers, memory: memory)
     if memory.failedSpecification == sheet.specification.digest, let retryAt = memory.retryAt,

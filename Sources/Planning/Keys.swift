@@ -4,6 +4,9 @@ import OnionModel
 enum KeyDecision {
   /// Whole, pinned or about to be. `address` is `nil` while the key is still to be made by `steps`.
   case ready(OnionAddress?, steps: [Step])
+  /// A sealed key is opened whose address nobody knows yet. What may be done with it depends on the address (another
+  /// service may have the same key), so all else is planned when the key is seen.
+  case opening(steps: [Step])
   /// Nothing is started, reloaded, restarted or re-keyed for it.
   case held(Waiting)
 }
@@ -12,6 +15,13 @@ extension Planner {
   /// Decides from the directory, the pin, the definition's address and the retired keys.
   func decideKey(_ service: OnionService, removals: Removals, sight: Sight) -> KeyDecision {
     let place = KeyPlace(instance: service.instance, service: service.name)
+    for name in [service.name] + (service.formerly.map { [$0] } ?? []) {
+      guard let damage = observed.damagedPins[name] else { continue }
+      return held(
+        .unknown, service,
+        "what \(name) is pinned to cannot be read: \(damage); nothing is started or re-keyed meanwhile"
+      )
+    }
     switch observed.keys[place] ?? .unknown("it was not looked at") {
     case .unknown(let reason):
       return held(.unknown, service, "key directory \(place) cannot be read: \(reason)")
@@ -22,15 +32,21 @@ extension Planner {
     }
   }
 
-  private func held(_ kind: Waiting.Kind, _ service: OnionService, _ message: String) -> KeyDecision
-  {
+  /// What it is pinned to; where its pin is gone, the address under which its tor last ran.
+  private func pinned(_ service: ServiceName, _ sight: Sight) -> OnionAddress? {
+    if let pin = sight.pins[service] { return pin }
+    guard let instance = memory.services[service] else { return nil }
+    return memory.instances[instance]?.applied?.services[service]?.address
+  }
+
+  func held(_ kind: Waiting.Kind, _ service: OnionService, _ message: String) -> KeyDecision {
     .held(Waiting(kind, service: service.name, instance: service.instance, message: message))
   }
 
   private func decideThere(
     _ service: OnionService, _ place: KeyPlace, _ directory: KeyDirectory, _ sight: Sight
   ) -> KeyDecision {
-    let pin = sight.pins[service.name]
+    let pin = pinned(service.name, sight)
     let address: OnionAddress
     switch directory.secret {
     case .whole(let found): address = found
@@ -63,36 +79,24 @@ extension Planner {
         "\(place) holds the key of \(address), but this service is pinned to \(pin): put that key back, or"
           + " write `address: \(address)` into the definition if the change is meant")
     }
-    if let other = otherPlace(of: address, than: place, pins: sight.pins) {
+    if let other = rival(of: address, at: place, service, sight) {
       return held(
         .keyDuplicate, service,
         "\(other) holds the same key (\(address)): two tors with one key take turns"
           + " being reachable; remove one")
     }
     var steps: [Step] = []
-    if pin != address {
+    if sight.pins[service.name] != address {
       steps.append(
         Step(
           .pin(service.name, address, at: place), cause: .change, service: service.name,
           deviations: [
-            Deviation("pin", expected: address.text, observed: pin?.text ?? "none")
+            Deviation(
+              "pin", expected: address.text, observed: sight.pins[service.name]?.text ?? "none")
           ]))
     }
     steps += repairs(service, place, directory, address)
     return .ready(address, steps: steps)
-  }
-
-  /// Another directory with the same key that has the better claim: it is pinned, or neither is.
-  private func otherPlace(
-    of address: OnionAddress, than place: KeyPlace, pins: [ServiceName: OnionAddress]
-  ) -> KeyPlace? {
-    let others = observed.keys.keys.sorted().filter {
-      $0 != place && observed.keys[$0]?.value?.address == address
-    }
-    if pins[place.service] == address {
-      return others.first { pins[$0.service] == address && $0 < place }
-    }
-    return others.first
   }
 
   /// - Parameter isLabelled: not so where it comes from another instance or from `retired/`: its new tor could not read it.
@@ -117,19 +121,29 @@ extension Planner {
             : "present"
               + (wanted[name] == nil ? "" : " with other content")))
     }
+    let balance = service.companions.onionBalanceText
+    if balance != directory.onionBalance {
+      deviations.append(
+        Deviation(
+          "\(place)/\(KeyFiles.onionBalance)", expected: balance ?? "absent",
+          observed: directory.onionBalance.map { _ in "other content" } ?? "absent"))
+    }
     deviations += directory.foreign.map {
       Deviation("\(place)/\($0)", expected: "absent", observed: "a file nobody defined")
     }
     guard !deviations.isEmpty else { return [] }
     let applied = memory.instances[service.instance]?.applied?.services[service.name]
-    let isDrift = !directory.flaws.isEmpty || applied?.access == service.access
+    let isSame =
+      applied?.access == service.access
+      && applied?.onionBalanceMaster == service.tor.onionBalanceMaster
+    let isDrift = !directory.flaws.isEmpty || isSame
     return [
       Step(
         .repairKeys(
           place,
           KeyDirectoryWish(
             address: address, owner: observed.torOwner, clientFiles: wanted,
-            label: label(of: service.instance))),
+            onionBalance: balance, label: label(of: service.instance))),
         cause: applied != nil && isDrift ? .drift : .change, service: service.name,
         deviations: deviations)
     ]
@@ -138,7 +152,7 @@ extension Planner {
   private func decideAbsent(
     _ service: OnionService, _ place: KeyPlace, removals: Removals, sight: Sight
   ) -> KeyDecision {
-    let pin = sight.pins[service.name]
+    let pin = pinned(service.name, sight)
     if let wanted = service.address ?? pin {
       return decideWanted(wanted, pin: pin, service, place, sight)
     }
@@ -151,6 +165,9 @@ extension Planner {
         .keyAmbiguous, service,
         "retired keys of this name are here and none is pinned (\(list(asides))): write one's `address:`"
           + " into the definition")
+    }
+    if case .sealed(let file) = service.key {
+      return decideSealed(file, making: nil, service, place, sight)
     }
     if service.key == .existing {
       return held(
@@ -178,7 +195,7 @@ extension Planner {
             label(of: service.instance)),
           cause: .change, service: service.name,
           deviations: [Deviation("key", expected: "generated once", observed: "none yet")])
-      ])
+      ] + backup(of: place, nil))
   }
 
   /// Its address is known and its directory is not there: it lies in `retired/`, at its former place, or is lost.
@@ -190,6 +207,12 @@ extension Planner {
       observed.keys[$0]?.value?.address == wanted
     }) {
       return move(from: moved, wanted, service, place, sight)
+    }
+    if let other = holder(of: wanted, wantedAt: place, service, sight) {
+      return held(
+        .keyDuplicate, service,
+        "\(other) has the key of \(wanted): two tors with one key take turns being reachable;"
+          + " remove one of the two definitions")
     }
     let fitting = sight.retired.filter { $0.address == wanted }
     if fitting.count == 1, let key = fitting.first {
@@ -211,6 +234,9 @@ extension Planner {
         .keyAmbiguous, service,
         "several retired directories hold the key of \(wanted) (\(list(fitting))):"
           + " move the one that is meant to \(place)")
+    }
+    if case .sealed(let file) = service.key {
+      return decideSealed(file, making: wanted, service, place, sight)
     }
     return held(
       pin == nil ? .keyMissing : .keyLost, service,
@@ -252,6 +278,9 @@ extension Planner {
       return move(from: oldPlace, address, service, place, sight)
     case .absent?, nil:
       let asides = sight.retired.filter { $0.service == old }
+      if asides.isEmpty, case .sealed(let file) = service.key {
+        return decideSealed(file, making: sight.pins[old], service, place, sight)
+      }
       if asides.count == 1, let key = asides.first, sight.pins[old] ?? key.address == key.address {
         return .ready(
           key.address,

@@ -53,6 +53,7 @@ struct Planner {
     }
     planInstances(sight)
     protectOthers(sight)
+    planBackups(sight)
     groups.removeAll { $0.steps.isEmpty }
     result.groups = groups
     result.waiting = waiting

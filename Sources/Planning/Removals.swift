@@ -10,6 +10,8 @@ struct Removals {
   /// The removed names, if the same revision also wants a new key: for the message of both.
   var probableRenames: String?
   var newServices: Set<ServiceName> = []
+  /// Their last definitions said `prune: hold`, and nobody has approved it.
+  var pruneHeld: Set<ServiceName> = []
 
   func isProbablyRenamed(_ service: ServiceName) -> Bool { newServices.contains(service) }
 }
@@ -35,17 +37,21 @@ extension Planner {
       removals.addresses[name] = sight.pins[name]
     }
     guard !removals.services.isEmpty else { return removals }
+    let isApproved = approves(.removals)
+    if !isApproved { holdPruning(&removals) }
+    // Those that wait by their own definition's word are counted neither among the removed nor among the rest, so
+    // that they neither hold the removal of others nor make it look small.
+    let going = removals.services.map(\.name).filter { !removals.pruneHeld.contains($0) }
     let names = removals.services.map(\.name.text).joined(separator: ", ")
-    let gone = removals.services.count
-    let all = memory.services.count
+    let gone = going.count
+    let all = memory.services.count - removals.pruneHeld.count
     let identityMoved = memory.identity.map { $0 != desired.identity } ?? false
     let isBroad = gone == all || (gone * 2 > all && gone >= 3)
-    let isApproved = approves(.removals)
-    if !isApproved, identityMoved || (isBroad && !desired.removalsAnnounced) {
+    if !isApproved, gone > 0, identityMoved || (isBroad && !desired.removalsAnnounced) {
       removals.areHeld = true
       wait(
         .removals,
-        "\(gone) of \(all) services would be removed (\(names))"
+        "\(gone) of \(all) services would be removed (\(going.map(\.text).joined(separator: ", ")))"
           + (identityMoved ? " after the host's own name, labels or source changed" : "")
           + ": `onionkeeper approve \(desired.revision?.text ?? "REVISION") --removals` lists and allows them"
       )
@@ -70,13 +76,25 @@ extension Planner {
     return removals
   }
 
+  /// Each by itself: it runs on, and holds up nothing else.
+  private mutating func holdPruning(_ removals: inout Removals) {
+    for (name, instance) in removals.services where memory.heldFromPruning.contains(name) {
+      removals.pruneHeld.insert(name)
+      wait(
+        .pruneHeld, service: name, instance: instance,
+        "\(name) is no longer defined, and its definition said `prune: hold`, so it runs on:"
+          + " `onionkeeper approve \(desired.revision?.text ?? "REVISION") --removals` puts it away"
+      )
+    }
+  }
+
   /// Those that may go now, and where their keys lie.
   mutating func decideDepartures(
     _ removals: Removals, _ sight: Sight
   ) -> [ServiceName: Departure] {
     guard !removals.areHeld else { return [:] }
     var departures: [ServiceName: Departure] = [:]
-    for (name, instance) in removals.services {
+    for (name, instance) in removals.services where !removals.pruneHeld.contains(name) {
       if memory.paused.contains(name) {
         wait(
           .paused, service: name, instance: instance,

@@ -17,10 +17,8 @@ public struct InstanceRendering: Hashable, Sendable {
   /// The torrc, with placeholders where an address is not known.
   public var torrc: String {
     var configuration = configuration
-    let named = configuration.services.flatMap(\.ports).compactMap { port -> String? in
-      if case .container(let name, _) = port.target { name } else { nil }
-    }
-    for name in named where configuration.containers[name] == nil {
+    for name in configuration.services.flatMap(\.ports).compactMap(\.target.containerName)
+    where configuration.containers[name] == nil {
       configuration.containers[name] = Self.placeholder(container: name)
     }
     // Every address that it could lack is given.
@@ -43,6 +41,13 @@ public func rendering(
   let roster = Roster(
     instance: wanted.instance, members: members.map { Member(service: $0) })
   let specification = planner.specification(of: roster, guests: [], engine: engine)
+  let remembered = memory.instances[wanted.instance]
+  var containers = remembered?.containers ?? [:]
+  for name in members.flatMap(\.ports).compactMap(\.target.containerName) {
+    if case .there(let target) = observed.resolve(name, for: remembered) {
+      containers[name] = target.address
+    }
+  }
   let configured = members.map { member in
     ConfiguredService(
       name: member.name, address: member.address ?? observed.pins.value?[member.name],
@@ -51,7 +56,7 @@ public func rendering(
   return InstanceRendering(
     configuration: InstanceConfiguration(
       instance: wanted.instance, services: configured, network: desired.network,
-      containers: memory.instances[wanted.instance]?.containers ?? [:]),
+      containers: containers),
     specification: specification,
     gateway: observed.networks[specification.network]?.value?.gateway, recipe: desired.recipe)
 }

@@ -7,6 +7,8 @@ struct Member {
   var hold: Waiting?
   /// `nil` while its key is still to be made by `steps`.
   var address: OnionAddress?
+  /// `steps` open a sealed key whose address nobody knows: whether it can be configured is seen then.
+  var isOpening = false
   /// For its key. Of one that is held, only what puts right the files that are there.
   var steps: [Step] = []
   /// Instances whose tors must let go of it before this one may have it: never two tors with one key.
@@ -64,11 +66,14 @@ extension Planner {
     var member = Member(service: service)
     switch decideKey(service, removals: removals, sight: sight) {
     case .held(let waiting): member.hold = waiting
+    case .opening(let steps):
+      member.isOpening = true
+      member.steps = steps
     case .ready(let address, let steps):
       member.address = address
       member.steps = steps
       if !isServedHere(member) { member.sources = sources(of: member) }
-      if let trouble = targetTrouble(service, sight) {
+      if let trouble = targetTrouble(service, sight) ?? containerTrouble(service) {
         member.hold(trouble.kind, trouble.message)
       }
     }

@@ -31,7 +31,7 @@ struct ControlDoor: ~Copyable {
     let status: FileStatus
     let path: String
     do {
-      let file = try folder.file(Self.cookieName)
+      let file = try folder.regularFile(Self.cookieName)
       path = file.path
       status = try file.status()
       // Read only what is a file of the right size; the rest is judged below.
@@ -83,7 +83,7 @@ struct ControlDoor: ~Copyable {
     let code: ControlError.Code =
       switch error.number {
       case ENOENT: .absent
-      case ELOOP, ENOTDIR, EXDEV, ENXIO, EFBIG: .untrusted
+      case ELOOP, ENOTDIR, EXDEV, ENXIO, EFBIG, EINVAL: .untrusted
       default: .system
       }
     return ControlError(code, error.operation, "\(error)")

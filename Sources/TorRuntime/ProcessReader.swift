@@ -45,6 +45,7 @@ public struct ProcessReader: Sendable {
       else { return .unknown("\(path)/status lacks what the proof needs") }
       proof.lostMounts = ProcessText.lostMounts(
         String(decoding: try read("mountinfo", in: folder), as: UTF8.self))
+      proof.mappedUser = try mappedUser(in: folder)
       return .present(proof)
     } catch {
       return error.code == ESRCH
@@ -57,6 +58,16 @@ public struct ProcessReader: Sendable {
     do {
       return ProcessText.label(try read("attr/current", in: folder))
     } catch  where error.code == EINVAL || error.code == ENOENT {
+      return nil
+    }
+  }
+
+  /// `nil` where the kernel has no user namespaces.
+  private func mappedUser(in folder: Int32) throws(ReadFailure) -> Int? {
+    do {
+      return ProcessText.outside(
+        TorLayout.user, map: String(decoding: try read("uid_map", in: folder), as: UTF8.self))
+    } catch  where error.code == ENOENT {
       return nil
     }
   }

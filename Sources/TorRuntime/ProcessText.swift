@@ -60,6 +60,16 @@ enum ProcessText {
     }.sorted()
   }
 
+  /// The number outside of a user inside, by lines of `inside outside count` (user_namespaces(7)); −1 if it has none.
+  static func outside(_ user: Int, map text: String) -> Int {
+    for line in text.split(separator: "\n") {
+      let numbers = line.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
+      guard numbers.count == 3, user >= numbers[0], user - numbers[0] < numbers[2] else { continue }
+      return numbers[1] + user - numbers[0]
+    }
+    return -1
+  }
+
   /// A label without its trailing NUL or line end; `nil` if nothing is left.
   static func label(_ bytes: [UInt8]) -> String? {
     let end = bytes.firstIndex { $0 == 0 || $0 == UInt8(ascii: "\n") } ?? bytes.endIndex

@@ -29,6 +29,12 @@ struct Onionkeeper: AsyncParsableCommand {
 extension Onionkeeper {
   /// `--config FILE` and `--quiet` may also stand before the command.
   static func main() async {
+    do {
+      try concealMemory()
+    } catch {
+      complain("\(error)")
+      exit(withError: ExitCode.failure)
+    }
     var arguments = Array(CommandLine.arguments.dropFirst())
     var leading: [String] = []
     while let first = arguments.first {

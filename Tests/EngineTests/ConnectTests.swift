@@ -13,6 +13,7 @@ import Transport
     #expect(description.apiVersion == APIVersion(1, 41))
     #expect(description.refusals.isEmpty)
     #expect(!description.hasSELinux)
+    #expect(description.torOwner == 7942)
     // Podman's own identifier is new at each call.
     #expect(description.identity.id.hasPrefix("podman:/") == (kind == .podman))
     #expect(!description.identity.id.isEmpty)
@@ -73,11 +74,27 @@ import Transport
     let info =
       #"{"ID":"a","DockerRootDir":"/d/100000.100000","SecurityOptions":["name=seccomp,profile=unconfined","name=rootless","name=userns","name=selinux"]}"#
     let description = try await connect(version: version, info: info)
-    #expect(description.refusals.count == 3)
+    #expect(description.refusals == ["a rootless engine", "an engine without seccomp"])
     #expect(description.remapsUsers && description.isRootless && description.hasSELinux)
     let podman =
       #"{"ID":"a","DockerRootDir":"/d","SecurityOptions":["name=seccomp,profile=default"],"Rootless":true}"#
     #expect(try await connect(version: version, info: podman).refusals == ["a rootless engine"])
+  }
+
+  /// Docker's map of users, by the end of its data's path.
+  @Test(
+    arguments: [
+      ("/d/100000.100000", 107_942), ("/var/lib/docker/2100000.2100000", 2_107_942),
+      ("/d/100000.200000", nil), ("/d", nil), ("/d/x.y", nil), ("/d/1.1.1", nil), ("/d/0.0", nil),
+      ("/d/-5.-5", nil), ("/d/9223372036854775807.9223372036854775807", nil),
+    ] as [(String, Int?)])
+  func remappedUsers(root: String, owner: Int?) async throws {
+    let info =
+      #"{"ID":"a","DockerRootDir":"\#(root)","SecurityOptions":["name=seccomp,profile=default","name=userns"]}"#
+    let version = #"{"Version":"1","ApiVersion":"1.41"}"#
+    let description = try await connect(version: version, info: info)
+    #expect(description.torOwner == owner)
+    #expect(description.refusals.count == (owner == nil ? 1 : 0))
   }
 
   @Test(arguments: [

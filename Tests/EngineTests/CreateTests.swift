@@ -44,6 +44,24 @@ import Testing
     }
   }
 
+  /// Podman's `userns auto`: refused by name, and what was made is gone.
+  @Test func usersOfAContainersOwn() async throws {
+    let id = String(repeating: "ab", count: 32)
+    let engine = try await StubEngine(.podman) { request in
+      switch request.method {
+      case "POST": stubAnswer(201, #"{"Id":"\#(id)","Warnings":[]}"#)
+      case "GET": stubAnswer(200, #"{"HostConfig":{"IDMappings":{"UidMap":["0:3000000:1024"]}}}"#)
+      default: stubAnswer(204, "")
+      }
+    }
+    let error = await #expect(throws: EngineError.self) {
+      try await engine.client.create(specification(), labels: [:])
+    }
+    #expect(error?.code == .unsupported && error?.message.contains("userns auto") == true)
+    #expect(engine.asked.map(\.method) == ["POST", "GET", "DELETE"])
+    #expect(engine.asked.last?.target.contains(id) == true)
+  }
+
   @Test(arguments: ["{}", #"{"Id":""}"#, #"{"Id":"short"}"#, "null", ""])
   func answersWithoutAnIdentifier(text: String) async throws {
     let engine = try await StubEngine { _ in stubAnswer(201, text) }

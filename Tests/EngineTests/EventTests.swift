@@ -16,7 +16,7 @@ import Testing
       throw StubServer.Failure(description: "the engine was killed")
     }
     var found: [EngineEvent] = []
-    for try await event in try await engine.client.events(of: agent()) { found.append(event) }
+    for try await event in try await engine.client.events() { found.append(event) }
     return found
   }
 
@@ -45,6 +45,29 @@ import Testing
     #expect(found[0].labels.keys.sorted() == [ContainerLabelKey.agent, ContainerLabelKey.instance])
   }
 
+  /// As recorded: Docker names the network and tells of the container, Podman names the container alone.
+  @Test(arguments: [
+    (
+      EngineIdentity.Kind.docker,
+      #"{"Type":"network","Action":"connect","Actor":{"ID":"4b60","Attributes":{"container":"57ab","name":"a-six","type":"bridge"}},"scope":"local","time":1795647134}"#,
+      ""
+    ),
+    (
+      .podman,
+      #"{"status":"connect","id":"57ab","Type":"network","Action":"connect","Actor":{"ID":"57ab","Attributes":{"containerExitCode":"0","image":"","name":"web","podId":""}},"scope":"local","time":1795647786}"#,
+      "web"
+    ),
+  ])
+  func movesBetweenNetworksAreTold(
+    kind: EngineIdentity.Kind, line: String, name: String
+  ) async throws {
+    let gone = line.replacing(#""connect""#, with: #""disconnect""#)
+    let made = line.replacing(#""connect""#, with: #""create""#)
+    let found = try await events(kind, [line, gone, made].joined(separator: "\n") + "\n")
+    #expect(found.map(\.action) == [.connect, .disconnect, .other("create")])
+    #expect(found.allSatisfy { $0.containerID == "57ab" && $0.name == name && $0.agent == nil })
+  }
+
   private func line(_ action: String) -> String {
     #"{"Type":"container","Action":"\#(action)","Actor":{"ID":"x","Attributes":{"name":"n"}},"time":5}"#
       + "\n"
@@ -68,11 +91,13 @@ import Testing
 
   @Test func whatIsAskedFor() async throws {
     let engine = try await StubEngine { _ in stubAnswer(200, "") }
-    for try await _ in try await engine.client.events(of: agent()) {}
+    for try await _ in try await engine.client.events() {}
     let target = try #require(engine.asked.first?.target)
     #expect(
-      target.hasPrefix("/v1.41/events?filters=%7B%22label%22%3A%5B%22onionkeeper.agent%3D0123"))
-    #expect(target.hasSuffix("%22type%22%3A%5B%22container%22%5D%7D"))
+      target.hasPrefix("/v1.41/events?filters=%7B%22event%22%3A%5B%22connect%22%2C%22create%22"))
+    #expect(target.hasSuffix("%22type%22%3A%5B%22container%22%2C%22network%22%5D%7D"))
+    // Health checks run in every container, all day long.
+    #expect(!target.contains("exec"))
   }
 
   @Test func cancellationEndsTheWait() async throws {
@@ -80,10 +105,9 @@ import Testing
       try connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
       try connection.waitForEnd()
     }
-    let agent = try agent()
     let task = Task { () -> EngineError.Code? in
       await EngineError.code { () async throws(EngineError) in
-        var iterator = try await engine.client.events(of: agent).makeAsyncIterator()
+        var iterator = try await engine.client.events().makeAsyncIterator()
         return try await iterator.next()
       }
     }

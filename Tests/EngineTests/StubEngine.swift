@@ -9,22 +9,26 @@ struct StubEngine {
   let server: StubServer
   private let folder: TemporaryPath
 
-  /// - Parameter answer: gets every call after the introduction; its path begins with the version.
+  /// - Parameters:
+  ///   - newest: the newest version of the API that it says it knows.
+  ///   - answer: gets every call after the introduction; its path begins with the version.
   init(
-    _ kind: EngineIdentity.Kind = .docker,
+    _ kind: EngineIdentity.Kind = .docker, newest: String = "1.41",
     answer: @escaping @Sendable (StubRequest) -> String
   ) async throws {
-    try await self.init(kind) { connection, request in try connection.send(answer(request)) }
+    try await self.init(kind, newest: newest) { connection, request in
+      try connection.send(answer(request))
+    }
   }
 
   init(
-    _ kind: EngineIdentity.Kind,
+    _ kind: EngineIdentity.Kind, newest: String = "1.41",
     handler: @escaping @Sendable (StubConnection, StubRequest) throws -> Void
   ) async throws {
     folder = try TemporaryPath()
     server = try StubServer(.unix(folder.appending("s"))) { connection in
       while let request = try connection.readRequest() {
-        if let text = try Self.introduction(request.target, kind) {
+        if let text = try Self.introduction(request.target, kind, newest) {
           try connection.send(text)
         } else {
           try handler(connection, request)
@@ -39,13 +43,19 @@ struct StubEngine {
     server.requests.filter { !["/_ping", "/version", "/info"].contains($0.target) }
   }
 
-  static func introduction(_ target: String, _ kind: EngineIdentity.Kind) throws -> String? {
+  private static func introduction(
+    _ target: String, _ kind: EngineIdentity.Kind, _ newest: String
+  ) throws -> String? {
     switch target {
     case "/_ping":
       stubAnswer(
         200, "OK",
         headers: kind == .podman ? ["Libpod-Api-Version": "4.3.1"] : ["Api-Version": "1.41"])
-    case "/version": stubAnswer(200, try Fixture.text("\(kind.rawValue)-version.json"))
+    case "/version":
+      stubAnswer(
+        200,
+        try Fixture.text("\(kind.rawValue)-version.json")
+          .replacing(#""ApiVersion":"1.41""#, with: #""ApiVersion":"\#(newest)""#))
     case "/info": stubAnswer(200, try Fixture.text("\(kind.rawValue)-info.json"))
     default: nil
     }

@@ -12,7 +12,9 @@ import Testing
       "100644 blob \(big)\tDockerfile", "100755 blob \(script)\trun.sh",
     ])
     let images = try await repository.tree(["040000 tree \(image)\tcustom"])
-    let secrets = try await repository.tree(of: ["blog.age": "sealed"])
+    let secrets = try await repository.tree(of: [
+      "blog.age": "sealed", "README.md": "text", "old/x.age": "x",
+    ])
     let manifest = try await repository.blob("version: 1\n")
     // Outside of our folders, links, submodules and anything else are none of our business.
     let top = try await repository.tree([
@@ -30,15 +32,21 @@ import Testing
     #expect(
       listing.files.map(\.path)
         == [
-          "onionkeeper.yaml", "services/a.yaml", "services/b.yaml", "services/deep/c.yaml",
+          "onionkeeper.yaml", "secrets/blog.age", "services/a.yaml", "services/b.yaml",
+          "services/deep/c.yaml",
         ])
+    let sealed = try #require(listing.files.first { $0.path == "secrets/blog.age" })
+    #expect(sealed.content == .bytes(Array("sealed".utf8)))
     #expect(listing.files.first?.blob == manifest)
     #expect(
       listing.entries.map(\.path)
-        == ["images/custom/Dockerfile", "images/custom/run.sh", "secrets/blog.age"])
-    #expect(listing.entries.map(\.size) == [2000, 10, 6])
-    #expect(listing.entries.map(\.isExecutable) == [false, true, false])
-    let sealed = try #require(listing.entries.last)
+        == [
+          "images/custom/Dockerfile", "images/custom/run.sh", "secrets/README.md",
+          "secrets/old/x.age",
+        ]
+    )
+    #expect(listing.entries.map(\.size) == [2000, 10, 4, 1])
+    #expect(listing.entries.map(\.isExecutable) == [false, true, false, false])
     #expect(try await mirror.readBlob(sealed.blob, limit: 6) == Array("sealed".utf8))
     await expectError(.limit) { try await mirror.readBlob(sealed.blob, limit: 5) }
   }
@@ -128,6 +136,23 @@ import Testing
     let small = repository.mirror { $0.limits.treeBytes = limit }
     let error = await expectError(.limit) { try await small.readTree(commit: commit) }
     #expect(error.message.contains(commit))
+  }
+
+  @Test func sealedKeysAreSmall() async throws {
+    let repository = try await Repository()
+    let limit = 64 << 10
+    let commit = try await repository.commit([
+      "secrets/large.age": String(repeating: "x", count: limit + 1),
+      "secrets/most.age": String(repeating: "y", count: limit),
+    ])
+    let mirror = repository.mirror()
+    try await mirror.fetch()
+    let contents = try await mirror.readTree(commit: commit).files.map(\.content)
+    #expect(
+      contents == [
+        .tooLarge(size: limit + 1, limit: limit),
+        .bytes(Array(repeating: UInt8(ascii: "y"), count: limit)),
+      ])
   }
 
   @Test(arguments: [(10_000, true), (10_001, false)])

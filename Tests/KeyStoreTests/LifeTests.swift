@@ -105,8 +105,40 @@ import Testing
     #expect(await code { _ = try await store.generate(place("other/blog"), owner: 7942) } == .io)
     try await store.pin(spot.service, address, at: spot)
     #expect(await store.pins().value?[spot.service] == address)
-    try folder.write(".onionkeeper/pins/Not A Name", [], owner: 0)
-    #expect(await store.pins().unknownReason != nil)
+    // What is not named like a service pins none.
+    try folder.write(".onionkeeper/pins/blog.yaml~", [], owner: 0)
+    #expect(await store.pins().value?.count == 2)
+  }
+
+  /// A damaged pin is its own service's trouble.
+  @Test(arguments: ["text", "empty", "huge", "link", "pipe", "folder"])
+  func aDamagedPinHidesNoOther(_ fault: String) async throws {
+    let folder = try KeyFolder()
+    let address = try await folder.store.generate(spot, owner: 7942)
+    let other = try await folder.store.generate(place("wiki/wiki"), owner: 7942)
+    let pins = try folder.descriptor(".onionkeeper/pins")
+    let path = "\(folder.path)/.onionkeeper/pins/blog"
+    try pins.unlink("blog")
+    switch fault {
+    case "text": try pins.write(Array("\(address)".utf8), to: "blog")
+    case "empty": try pins.write([], to: "blog")
+    case "huge": try pins.write([UInt8](repeating: 65, count: 1 << 20), to: "blog")
+    case "link": try #require(symlink("wiki", path) == 0)
+    case "pipe": try #require(mkfifo(path, 0o600) == 0)
+    default: try pins.makeFolder("blog")
+    }
+    let seen = try #require(await folder.store.everyPin().value)
+    #expect(seen.addresses == [place("wiki/wiki").service: other])
+    #expect(Array(seen.damaged.keys) == [spot.service])
+    #expect(seen.damaged[spot.service]?.contains("pins/blog") == true)
+    #expect(await folder.store.pins().unknownReason != nil)
+    // No other key, whatever becomes of this one; and put right where its key is seen.
+    #expect(
+      await code { _ = try await folder.store.generate(place("new/blog"), owner: 7942) } != nil)
+    if fault != "folder" {
+      try await folder.store.pin(spot.service, address, at: spot)
+      #expect(await folder.store.pins().value?[spot.service] == address)
+    }
   }
 
   @Test func retiredAndRestored() async throws {
@@ -218,7 +250,7 @@ import Testing
     #expect(await folder.observe(spot) == [spot: .absent])
     _ = try await folder.store.generate(spot, owner: 7942)
     #expect(try folder.names("blog") == ["blog", ".new-1"], "young: it may be somebody's work")
-    #expect(try await folder.store.sweep() == 0)
+    #expect(try await folder.store.sweep() == Swept())
     try instance.removeLeftovers(changedBefore: .max, limit: 10)
     #expect(try folder.names("blog") == ["blog"])
   }

@@ -36,6 +36,10 @@ struct ChangeTests {
       what: "clients to public", before: .clients([alice]), change: { $0.access = .open },
       expected: ["repairKeys", "writeFiles", "reload"]),
     Row(
+      what: "an Onionbalance front end",
+      change: { $0.tor.onionBalanceMaster = Scene.address(name(ServiceName("front"))) },
+      expected: ["repairKeys", "writeFiles", "reload"]),
+    Row(
       what: "limits", change: { $0.limits.memory = 64 << 20 },
       expected: DriftTests.recreated),
     Row(what: "paused", change: { $0.isPaused = true }, expected: []),
@@ -48,6 +52,44 @@ struct ChangeTests {
     scene.desired.services = [blog, service("forum")]
     #expect(words(scene.plan) == row.expected)
     #expect(scene.plan.steps.allSatisfy { $0.cause == .change && $0.service == blog.name })
+    #expect(scene.findings.isEmpty)
+  }
+
+  /// tor reads `ob_config` at each load of its configuration; the torrc is the same.
+  @Test(arguments: [true, false]) func anotherOrNoFrontEndIsAReload(isRemoved: Bool) {
+    var blog = service("blog")
+    blog.tor.onionBalanceMaster = Scene.address(name(ServiceName("front")))
+    var scene = Scene([blog])
+    #expect(scene.plan.isEmpty)
+    blog.tor.onionBalanceMaster =
+      isRemoved ? nil : Scene.address(name(ServiceName("other")))
+    scene.desired.services = [blog]
+    #expect(words(scene.plan) == ["repairKeys", "writeFiles", "reload"])
+    #expect(scene.plan.steps.allSatisfy { $0.cause == .change })
+    #expect(scene.findings.isEmpty)
+  }
+
+  @Test func anEditedFrontEndFileIsDrift() {
+    var blog = service("blog")
+    blog.tor.onionBalanceMaster = Scene.address(name(ServiceName("front")))
+    var scene = Scene([blog])
+    scene.changeKey(blog) { $0.onionBalance = "MasterOnionAddress other.onion\n" }
+    #expect(words(scene.plan) == ["repairKeys"])
+    #expect(scene.plan.steps.allSatisfy { $0.cause == .drift })
+    #expect(
+      scene.plan.steps.contains {
+        guard case .repairKeys(_, let wish) = $0.action else { return false }
+        return wish.onionBalance == blog.companions.onionBalanceText
+      })
+  }
+
+  /// Each selected host makes its own, as if it were the only one.
+  @Test func aKeyForEachHostIsGeneratedHere() {
+    var blog = service("blog")
+    blog.key = .generatePerHost
+    var scene = Scene([blog])
+    scene.forget(blog)
+    #expect(words(scene.plan).contains("generateKey"))
     #expect(scene.findings.isEmpty)
   }
 

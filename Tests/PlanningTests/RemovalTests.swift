@@ -46,6 +46,55 @@ struct RemovalTests {
     #expect(!scene.plan.settlesIdentity)
   }
 
+  /// `prune: hold`: it runs on until a person says so, and holds up nobody else.
+  @Test func aRemovalThatItsDefinitionHoldsWaits() {
+    var scene = Scene(Self.four)
+    let (held, other) = (Self.four[0], Self.four[1])
+    scene.desired.services = Array(Self.four.dropFirst(2))
+    scene.desired.defined = Set(scene.desired.services.map(\.name))
+    scene.desired.removalsAnnounced = true
+    scene.memory.heldFromPruning = [held.name]
+    #expect(words(scene.plan) == ["removeContainer", "retireKey", "forgetInstance"])
+    #expect(scene.plan.steps.allSatisfy { $0.service == other.name })
+    #expect(scene.plan.waiting.map(\.kind) == [.pruneHeld])
+    #expect(scene.plan.waiting.map(\.service) == [held.name])
+    #expect(Set(scene.plan.removals.keys) == [held.name, other.name])
+    #expect(scene.plan.openRemovals == [other.name])
+    #expect(scene.plan.settlesIdentity)
+    #expect(scene.findings.isEmpty)
+    let careless = scene.memory.heldFromPruning
+    scene.memory.heldFromPruning = []
+    let broken = scene.plan
+    scene.memory.heldFromPruning = careless
+    #expect(
+      !audit(broken, desired: scene.desired, observed: scene.observed, memory: scene.memory)
+        .isEmpty)
+    scene.memory.approvals = [
+      Approval(
+        kind: .removals, revision: name(scene.desired.revision),
+        expires: Scene.now.adding(seconds: 60))
+    ]
+    #expect(words(scene.plan).filter { $0 == "retireKey" }.count == 2)
+    #expect(scene.plan.waiting.isEmpty)
+    #expect(scene.findings.isEmpty)
+  }
+
+  /// What has waited for long counts neither as removed nor as left: the last of the others is still the last.
+  @Test func oldHoldsNeitherHideNorMakeABroadRemoval() {
+    var scene = Scene(Self.four)
+    scene.memory.heldFromPruning = Set(Self.four.prefix(3).map(\.name))
+    scene.desired.services = []
+    scene.desired.defined = []
+    #expect(scene.plan.isEmpty)
+    #expect(scene.plan.waiting.filter { $0.kind == .removals }.count == 1)
+    scene = Scene(Self.four + [service("a5")])
+    scene.memory.heldFromPruning = Set(Self.four.prefix(3).map(\.name))
+    scene.desired.services = [service("a5")]
+    scene.desired.defined = [service("a5").name]
+    #expect(words(scene.plan).filter { $0 == "retireKey" }.count == 1)
+    #expect(!scene.plan.waiting.contains { $0.kind == .removals })
+  }
+
   @Test func foreignContainersDoNotDisarmTheGuard() {
     var scene = Scene([service("a1"), service("a2")])
     var containers = scene.observed.containers.value ?? []

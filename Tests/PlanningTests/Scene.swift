@@ -32,6 +32,9 @@ struct Scene {
         if let directory = port.target.socket?.directory {
           observed.socketDirectories[directory] = .present(true)
         }
+        if let name = port.target.containerName {
+          observed.targetContainers[name] = .present(Self.web)
+        }
       }
     }
     for service in services { settle(service) }
@@ -42,6 +45,9 @@ struct Scene {
     key += Array(repeating: 7, count: 32 - key.count)
     return OnionAddress(publicKey: key)
   }
+
+  /// Where each container is that a target names.
+  static let web = TargetContainer(address: "10.9.0.1", network: "web-net")
 
   func place(_ service: OnionService) -> KeyPlace {
     KeyPlace(instance: service.instance, service: service.name)
@@ -58,8 +64,14 @@ struct Scene {
       services: [
         ConfiguredService(
           name: service.name, address: Self.address(service.name), ports: service.ports,
-          access: service.access)
-      ], network: desired.network)
+          access: service.access, tor: service.tor)
+      ], network: desired.network, containers: Self.containers(service))
+  }
+
+  static func containers(_ service: OnionService) -> [String: String] {
+    Dictionary(
+      service.ports.compactMap(\.target.containerName).map { ($0, web.address) }
+    ) { $1 }
   }
 
   /// The specification that the planner itself wants, read from a plan for a host without the container.
@@ -83,7 +95,8 @@ struct Scene {
     observed.keys[place(service)] = .present(
       KeyDirectory(
         secret: .whole(address),
-        clientFiles: KeyFiles.clientFiles(access: service.access, address: address)))
+        clientFiles: service.companions.clientFiles(of: address),
+        onionBalance: service.companions.onionBalanceText))
     var pins = observed.pins.value ?? [:]
     pins[service.name] = address
     observed.pins = .present(pins)
@@ -106,14 +119,24 @@ struct Scene {
         introductions: [address.identifier: 3]))
     let id = "id-\(service.instance)"
     var containers = observed.containers.value ?? []
-    containers.append(Self.container(specification, id: id))
+    var container = Self.container(specification, id: id)
+    if !Self.containers(service).isEmpty, var facts = container.facts.value {
+      facts.networks = [specification.network, Self.web.network]
+      container.facts = .present(facts)
+    }
+    containers.append(container)
     observed.containers = .present(containers)
     memory.instances[service.instance] = InstanceMemory(
       containerIDs: [id], proven: specification,
       applied: AppliedConfiguration(
         containerID: id, torrc: sha256(files.torrc),
-        services: [service.name: AppliedService(address: address, access: service.access)]),
-      services: [service.name])
+        services: [
+          service.name: AppliedService(
+            address: address, access: service.access,
+            onionBalanceMaster: service.tor.onionBalanceMaster)
+        ]),
+      services: [service.name], configured: configuration.services,
+      containers: configuration.containers.isEmpty ? nil : configuration.containers)
   }
 
   static func container(_ specification: ContainerSpecification, id: String)

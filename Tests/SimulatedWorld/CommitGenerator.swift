@@ -19,7 +19,8 @@ public struct CommitGenerator: Sendable {
     desired = Desired(
       host: host, revision: nil, layout: layout, services: [],
       recipe: ImageRecipe(prefix: layout.prefix, base: .bootstrap("bookworm")), network: .open,
-      identity: "web-1 main")
+      identity: "web-1 main", ageIdentity: "/etc/onionkeeper/age")
+    if random.chance(40) { desired.backupRecipients = ["age1one"] }
   }
 
   /// One commit: one to three edits. The names that the revision before defined are what memory must know.
@@ -34,7 +35,7 @@ public struct CommitGenerator: Sendable {
   }
 
   private mutating func edit() {
-    switch Int.random(in: 0..<100, using: &random) {
+    switch Int.random(in: 0..<120, using: &random) {
     case 0..<28: add()
     case 28..<40: remove()
     case 40..<52: change { random, service in service.ports = Self.ports(&random) }
@@ -57,7 +58,17 @@ public struct CommitGenerator: Sendable {
     case 93..<95: change { _, service in service.formerly = nil }
     case 95..<97: stop()
     case 97..<99: unsettle()
-    default: desired.identity = random.chance(50) ? "web-1 main" : "web-1 other"
+    case 99..<100: desired.identity = random.chance(50) ? "web-1 main" : "web-1 other"
+    case 100..<106:
+      change { random, service in service.prune = random.chance(60) ? .hold : .retire }
+    case 106..<112:
+      change { random, service in
+        service.tor.onionBalanceMaster = random.chance(70) ? Self.address(&random) : nil
+      }
+    case 112..<115:
+      desired.backupRecipients = random.pick([[], ["age1one"], ["age1one", "age1two"]]) ?? []
+    case 115..<117: desired.ageIdentity = random.chance(70) ? "/etc/onionkeeper/age" : nil
+    default: reseal()
     }
   }
 
@@ -74,10 +85,40 @@ public struct CommitGenerator: Sendable {
     guard let name = random.pick(free) else { return }
     desired.unsettled.remove(name)
     desired.stopped[name] = nil
-    desired.services.append(
-      OnionService(
-        name: name, instance: random.chance(30) ? random.pick(Self.shared) : nil,
-        access: Self.access(&random), ports: Self.ports(&random)))
+    let key = key(of: name)
+    var service = OnionService(
+      name: name, instance: random.chance(30) ? random.pick(Self.shared) : nil, key: key,
+      access: Self.access(&random), ports: Self.ports(&random),
+      prune: random.chance(20) ? .hold : .retire)
+    if case .sealed(let file) = key, random.chance(30) {
+      service.address = desired.sealedKeys[file]?.simulatedAddress
+    }
+    desired.services.append(service)
+  }
+
+  /// A sealed key is one of its own, or one that a service had that is gone.
+  private mutating func key(of name: ServiceName) -> KeySource {
+    switch Int.random(in: 0..<10, using: &random) {
+    case 0..<6: return .generate
+    case 6: return .generatePerHost
+    default:
+      let used = Set(desired.services.map(\.key))
+      let free = desired.sealedKeys.keys.filter { !used.contains(.sealed(file: $0)) }.sorted()
+      if random.chance(30), let file = random.pick(free) { return .sealed(file: file) }
+      let file = "secrets/\(name)-\(number).age"
+      desired.sealedKeys[file] = SealedKey(simulated: file, Self.address(&random))
+      return .sealed(file: file)
+    }
+  }
+
+  /// Another key is sealed in a file: means nothing where the one of before is there already.
+  private mutating func reseal() {
+    guard let file = random.pick(desired.sealedKeys.keys.sorted()) else { return }
+    desired.sealedKeys[file] = SealedKey(simulated: file, Self.address(&random))
+  }
+
+  private static func address(_ random: inout SplitMix64) -> OnionAddress {
+    OnionAddress(publicKey: (0..<32).map { _ in UInt8(truncatingIfNeeded: random.next()) })
   }
 
   private mutating func remove() {
@@ -138,9 +179,12 @@ public struct CommitGenerator: Sendable {
     (0...Int.random(in: 0...1, using: &random)).map { index in
       let port = Int.random(in: 8000...8003, using: &random)
       let target: Target =
-        switch Int.random(in: 0..<3, using: &random) {
-        case 0: .gateway(port: port)
-        case 1: .address("192.0.2.10", port: port)
+        switch Int.random(in: 0..<40, using: &random) {
+        case 0..<10: .gateway(port: port)
+        case 10..<20: .address("192.0.2.10", port: port)
+        case 20..<25: .container("web", port: port)
+        case 25..<29: .container("db", port: port)
+        case 29: .container("ghost", port: port)
         default: .unixSocket("/run/onion-targets/app/\(port).sock")
         }
       return OnionPort(virtual: 80 + index, target: target)

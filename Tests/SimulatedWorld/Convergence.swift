@@ -84,6 +84,10 @@ extension SimulatedHost {
       guard let address = keys[place]?.address, !member.isPaused,
         (member.address ?? pins[member.name] ?? address) == address
       else { return true }
+      let targets = member.ports.compactMap(\.target.containerName)
+      if targets.contains(where: { self.targets[$0] == nil }) { return true }
+      // Two places with one key: one of them is held, and which is not judged here.
+      if keys.contains(where: { $0.key != place && $0.value.address == address }) { return true }
     }
     return containers.values.contains {
       $0.agent != agent && ($0.instance == instance || $0.name == layout.containerName(instance))
@@ -120,15 +124,31 @@ extension SimulatedHost {
           differ("\(member.name) is served to \(served.access), desired \(member.access)")
         }
       }
+      if tor.served[member.name]?.onionBalance != member.companions.onionBalanceText {
+        differ("\(member.name) has read another ob_config")
+      }
+      if let address, !desired.backupRecipients.isEmpty,
+        !backups.contains(
+          KeyBackup.fileName(of: member.name, address, recipients: desired.backupRecipients))
+      {
+        differ("\(member.name) is not backed up")
+      }
       if pins[member.name] != address { differ("\(member.name) is not pinned") }
       if let flaw = flaw(of: place, member) { differ(flaw) }
     }
     let configuration = InstanceConfiguration(
       instance: instance,
       services: members.map {
-        ConfiguredService(name: $0.name, address: nil, ports: $0.ports, access: $0.access)
-      }, network: desired.network)
-    let gateway = container.facts.networks.first.flatMap { networks[$0]?.gateway }
+        ConfiguredService(
+          name: $0.name, address: nil, ports: $0.ports, access: $0.access, tor: $0.tor)
+      }, network: desired.network, containers: targets.mapValues(\.address))
+    let own = ownNetwork(instance)
+    let names = Set(members.flatMap(\.ports).compactMap(\.target.containerName))
+    let joined = Set(names.compactMap { targets[$0]?.network }).union([own])
+    if Set(container.facts.networks) != joined {
+      differ("is in networks \(container.facts.networks) instead of \(joined.sorted())")
+    }
+    let gateway = networks[own]?.gateway
     if tor.options != configuration.serviceOptions(gateway: gateway) {
       differ("options \(tor.options)")
     }
@@ -141,7 +161,8 @@ extension SimulatedHost {
     else { return nil }
     if let flaw = seen.flaws.first { return "\(place): \(flaw)" }
     if !seen.foreign.isEmpty { return "\(place): foreign files" }
-    let wanted = KeyFiles.clientFiles(access: service.access, address: address)
+    if seen.onionBalance != service.companions.onionBalanceText { return "\(place): ob_config" }
+    let wanted = service.companions.clientFiles(of: address)
     return seen.clientFiles == wanted ? nil : "\(place): client files"
   }
 }

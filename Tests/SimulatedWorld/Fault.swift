@@ -6,12 +6,13 @@ public enum Fault: String, CaseIterable, Sendable {
   case engineSilent, listFails, keyRootUnmounted, keyRootForeign, stateRootUnmounted
   case pinsUnreadable, retiredUnreadable, keyDirectoryUnreadable, diskFull, buildFails
   case imageUnknown, networksUnknown, inspectFails, controlSilent
+  case ageMissing, backupsUnreadable, targetsUnknown, targetStopped
   // Done by hand or by the engine.
   case kill, stop, pause, remove, rename, recreateUncontained, recreateForeign, duplicate
   case loosenLimits, torCrash, engineRestart, imageRemoved, networkRemoved
   case foreignKeyUser, torrcEdited, sumsDeleted, folderDeleted, folderChowned, optionsChanged
   case chown, publicKeyDeleted, hostnameDeleted, clientFilesDeleted, clientFileAdded, foreignFile
-  case undefinedDirectory
+  case undefinedDirectory, targetMoved, networkJoined, backupsDeleted, balanceEdited
   // Takes a key away.
   case secretDeleted, secretDamaged, secretSwapped, directoryDeleted
 
@@ -42,6 +43,14 @@ extension SimulatedHost {
     case .buildFails: trouble.buildFails = true
     case .imageUnknown: trouble.imageUnknown = true
     case .networksUnknown: trouble.networksUnknown = true
+    case .ageMissing: trouble.ageMissing = true
+    case .backupsUnreadable: trouble.backupsUnreadable = true
+    case .backupsDeleted: backups = []
+    case .targetsUnknown: trouble.targetsUnknown = true
+    case .targetStopped:
+      if let name = random.pick(targets.keys.sorted()) { targets[name]?.isRunning = false }
+    case .targetMoved:
+      if let name = random.pick(targets.keys.sorted()) { moveTarget(name, &random) }
     case .controlSilent:
       if let instance = random.pick(folders.keys.sorted()) {
         trouble.controlSilent.insert(instance)
@@ -49,8 +58,10 @@ extension SimulatedHost {
     case .imageRemoved:
       if let image = random.pick(images.keys.sorted()) { images[image] = nil }
     case .networkRemoved:
-      for name in networks.keys
-      where !containers.values.contains(where: { $0.facts.networks == [name] }) {
+      for (name, network) in networks
+      where network.isOurs
+        && !containers.values.contains(where: { $0.facts.networks.contains(name) })
+      {
         networks[name] = nil
       }
     case .engineRestart: restartEngine()
@@ -62,13 +73,13 @@ extension SimulatedHost {
       keys[place] = SimulatedKeyDirectory(newAddress(), owner: 0, clientFiles: [:])
       unowned.insert(place)
     case .kill, .stop, .pause, .remove, .rename, .recreateUncontained, .recreateForeign, .duplicate,
-      .loosenLimits, .torCrash, .foreignKeyUser, .optionsChanged, .inspectFails:
+      .loosenLimits, .torCrash, .foreignKeyUser, .optionsChanged, .inspectFails, .networkJoined:
       let victims = containers.values.filter { $0.agent == agent }.map(\.id).sorted()
       if let id = random.pick(victims) { sufferInEngine(fault, id) }
     case .torrcEdited, .sumsDeleted, .folderDeleted, .folderChowned:
       if let instance = random.pick(folders.keys.sorted()) { sufferInFolder(fault, instance) }
     case .chown, .publicKeyDeleted, .hostnameDeleted, .clientFilesDeleted, .clientFileAdded,
-      .foreignFile, .secretDeleted, .secretDamaged, .secretSwapped, .directoryDeleted,
+      .foreignFile, .balanceEdited, .secretDeleted, .secretDamaged, .secretSwapped, .directoryDeleted,
       .keyDirectoryUnreadable:
       let victims = keys.keys.filter { !unowned.contains($0) }.sorted()
       if let place = random.pick(victims) { sufferInKeys(fault, place) }
@@ -80,7 +91,19 @@ extension SimulatedHost {
     trouble = Trouble()
     for place in keys.keys { keys[place]?.isUnreadable = false }
     for id in containers.keys { containers[id]?.isOpaque = false }
+    for name in targets.keys { targets[name]?.isRunning = true }
   }
+
+  /// It was made anew: another address, and half the time in another network.
+  mutating func moveTarget(_ name: String, _ random: inout SplitMix64) {
+    let address = "10.9.\(number() % 250).\(number() % 250)"
+    targets[name]?.address = address
+    if random.chance(50), let network = random.pick(Self.targetNetworks) {
+      targets[name]?.network = network
+    }
+  }
+
+  mutating func stopTargets() { for name in targets.keys { targets[name]?.isRunning = false } }
 
   /// A person brings back what was taken, to where it is wanted now; and clears foreign things out of the way.
   mutating func bringBack(_ desired: Desired) {
@@ -148,6 +171,10 @@ extension SimulatedHost {
       guard container.isRunning else { return }
       if engine.kind == .docker { launch(id, by: .engine) } else { end(id, as: .exited) }
     case .inspectFails: containers[id]?.isOpaque = true
+    case .networkJoined:
+      guard !container.facts.networks.contains("other-net") else { return }
+      containers[id]?.facts.networks.append("other-net")
+      containers[id]?.facts.networks.sort()
     case .optionsChanged: containers[id]?.tor?.options.append("HiddenServicePort 9 192.0.2.9:9")
     case .recreateUncontained:
       containers[id] = nil
@@ -205,6 +232,9 @@ extension SimulatedHost {
     case .hostnameDeleted: keys[place]?.hostname = nil
     case .clientFilesDeleted: keys[place]?.clientFiles = [:]
     case .clientFileAdded: keys[place]?.clientFiles["mallory.auth"] = "descriptor:x25519:MALLORY\n"
+    case .balanceEdited:
+      let text = "MasterOnionAddress \(newAddress())\n"
+      keys[place]?.onionBalance = text
     case .foreignFile: keys[place]?.foreign.append("notes.txt")
     case .keyDirectoryUnreadable: keys[place]?.isUnreadable = true
     case .secretDeleted: keys[place]?.secret = .missing

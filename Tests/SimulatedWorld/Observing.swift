@@ -12,6 +12,8 @@ extension SimulatedHost {
       containers: observedContainers(instances),
       image: observedImage(desired.recipe.reference), pins: observedPins, retired: observedRetired)
     look.keys = observedKeys(desired, memory)
+    look.backups =
+      areKeysAway || trouble.backupsUnreadable ? .unknown("input/output error") : .present(backups)
     guard !trouble.engineSilent else { return look }
     look.images = Set(images.keys)
     for name in wantedNetworks(instances) { look.networks[name] = observedNetwork(name) }
@@ -22,10 +24,12 @@ extension SimulatedHost {
       look.folders[instance] = observedFolder(instance)
       look.tors[instance] = observedTor(instance)
     }
-    for directory in Set(
-      desired.services.flatMap(\.ports).compactMap { $0.target.socket?.directory })
-    {
+    let targets = desired.targets(knowing: memory)
+    for directory in Set(targets.compactMap(\.socket?.directory)) {
       look.socketDirectories[directory] = .present(true)
+    }
+    for name in targets.compactMap(\.containerName) {
+      look.targetContainers[name] = observedTarget(name)
     }
     return look
   }
@@ -94,6 +98,12 @@ extension SimulatedHost {
     return networks[name].map {
       .present(NetworkObservation(name: name, gateway: $0.gateway, isOurs: $0.isOurs))
     } ?? .absent
+  }
+
+  private func observedTarget(_ name: String) -> Observation<TargetContainer> {
+    if trouble.targetsUnknown { return .unknown("inspect timed out") }
+    guard let target = targets[name], target.isRunning else { return .absent }
+    return .present(TargetContainer(address: target.address, network: target.network))
   }
 
   private func observedFolder(_ instance: InstanceName) -> Observation<InstanceFolder> {

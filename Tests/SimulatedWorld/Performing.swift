@@ -6,6 +6,10 @@ extension SimulatedHost {
     switch action {
     case .generateKey(let place, let owner, let companions, _):
       return try generateKey(place, owner: owner, companions, extent)
+    case .unsealKey(let place, let sealed, _, let address, let owner, let companions, _):
+      return try unsealKey(place, sealed, address, owner: owner, companions, extent)
+    case .backUpKey(let place, let address, let recipients):
+      try backUpKey(place, address, recipients)
     case .pin(let service, let address, let place): try pin(service, address, place)
     case .repairKeys(let place, let wish): try repairKeys(place, wish, extent)
     case .retireKey(let place, let address): return try retireKey(place, address)
@@ -33,6 +37,8 @@ extension SimulatedHost {
     case .removeNetwork(let name): try removeNetwork(name)
     case .verifyConfiguration(let specification): try verify(specification)
     case .createContainer(let specification): return try create(specification)
+    case .joinNetwork(_, let name, let network): try join(name, network)
+    case .leaveNetwork(_, let name, let network): try leave(name, network)
     case .startContainer(_, let name): try start(name)
     case .restartContainer(_, let name): launch(try requireOurs(name).id, by: .agent)
     case .unpauseContainer(_, let id): try unpause(id)
@@ -96,7 +102,7 @@ extension SimulatedHost {
 
   private mutating func removeNetwork(_ name: String) throws(StepFailure) {
     guard let network = networks[name] else { return }
-    guard network.isOurs, !containers.values.contains(where: { $0.facts.networks == [name] }) else {
+    guard network.isOurs, !containers.values.contains(where: { $0.facts.networks.contains(name) }) else {
       throw StepFailure(code: "network.used", message: "\(name) is in use or not ours")
     }
     networks[name] = nil
@@ -129,6 +135,21 @@ extension SimulatedHost {
       state: .created, facts: specification.facts(imageID: image),
       instance: specification.instance)
     return .created(containerID: id)
+  }
+
+  private mutating func join(_ name: String, _ network: String) throws(StepFailure) {
+    let container = try requireOurs(name)
+    guard networks[network] != nil else {
+      throw StepFailure(code: "network.missing", message: "\(network) is not here")
+    }
+    guard !container.facts.networks.contains(network) else { return }
+    containers[container.id]?.facts.networks.append(network)
+    containers[container.id]?.facts.networks.sort()
+  }
+
+  private mutating func leave(_ name: String, _ network: String) throws(StepFailure) {
+    let container = try requireOurs(name)
+    containers[container.id]?.facts.networks.removeAll { $0 == network }
   }
 
   func requireOurs(_ idOrName: String) throws(StepFailure) -> SimulatedContainer {
@@ -204,7 +225,8 @@ extension SimulatedHost {
     for service in configuration.services {
       let place = KeyPlace(instance: configuration.instance, service: service.name)
       guard let address = service.address, let directory = keys[place],
-        directory.clientFiles == KeyFiles.clientFiles(access: service.access, address: address)
+        directory.clientFiles == service.companions.clientFiles(of: address),
+        directory.onionBalance == service.companions.onionBalanceText
       else {
         throw StepFailure(code: "keys.changed", message: "\(place) is not as configured")
       }

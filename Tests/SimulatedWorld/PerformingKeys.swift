@@ -34,10 +34,48 @@ extension SimulatedHost {
     try requireEmpty(place)
     let address = newAddress()
     keys[place] = SimulatedKeyDirectory(
-      address, owner: owner,
-      clientFiles: companions.clientFiles(of: address))
+      address, owner: owner, clientFiles: companions.clientFiles(of: address),
+      onionBalance: companions.onionBalanceText)
     if extent == .whole { pins[place.service] = address }
     return .generated(address)
+  }
+
+  func requireAge() throws(StepFailure) {
+    if trouble.ageMissing {
+      throw StepFailure(code: "age.missing", message: "age is not installed")
+    }
+  }
+
+  mutating func unsealKey(
+    _ place: KeyPlace, _ sealed: SealedKey, _ wanted: OnionAddress?, owner: Int,
+    _ companions: CompanionFiles, _ extent: Extent
+  ) throws(StepFailure) -> StepEffect {
+    try requireKeys()
+    try requireSpace()
+    try requireEmpty(place)
+    try requireAge()
+    let address = sealed.simulatedAddress
+    guard wanted ?? address == address else {
+      throw StepFailure(code: "key.other", message: "\(sealed) does not make \(wanted ?? address)")
+    }
+    keys[place] = SimulatedKeyDirectory(
+      address, owner: owner, clientFiles: companions.clientFiles(of: address),
+      onionBalance: companions.onionBalanceText)
+    if extent == .whole { pins[place.service] = address }
+    return .generated(address)
+  }
+
+  mutating func backUpKey(
+    _ place: KeyPlace, _ address: OnionAddress?, _ recipients: [String]
+  ) throws(StepFailure) {
+    try requireKeys()
+    try requireSpace()
+    try requireAge()
+    guard let address else {
+      throw StepFailure(code: "key.unknown", message: "no address to back up in \(place)")
+    }
+    try requireWhole(place, address)
+    backups.insert(KeyBackup.fileName(of: place.service, address, recipients: recipients))
   }
 
   mutating func pin(
@@ -60,6 +98,7 @@ extension SimulatedHost {
     keys[place]?.publicKey = wish.address
     keys[place]?.hostname = wish.address
     keys[place]?.clientFiles = wish.clientFiles
+    keys[place]?.onionBalance = wish.onionBalance
     keys[place]?.foreign = []
   }
 

@@ -5,6 +5,8 @@ public struct SimulatedTor: Hashable, Sendable {
   public struct Served: Hashable, Sendable {
     public var address: OnionAddress
     public var access: Access
+    /// What `ob_config` said.
+    public var onionBalance: String?
   }
 
   /// `HiddenService…` lines, as `GETCONF HiddenServiceOptions` answers.

@@ -13,6 +13,13 @@ public struct SimulatedHost: Hashable, Sendable {
     public var flaws: [Deviation] = []
   }
 
+  /// A container of somebody else that a target names.
+  public struct Target: Hashable, Sendable {
+    public var address: String
+    public var network: String
+    public var isRunning = true
+  }
+
   /// What is out of order around the agent and may come back into order by itself.
   public struct Trouble: Hashable, Sendable {
     public var engineSilent = false
@@ -28,6 +35,10 @@ public struct SimulatedHost: Hashable, Sendable {
     public var imageUnknown = false
     public var networksUnknown = false
     public var controlSilent: Set<InstanceName> = []
+    /// No `age` on this host: nothing is opened or sealed.
+    public var ageMissing = false
+    public var backupsUnreadable = false
+    public var targetsUnknown = false
 
     public init() {}
   }
@@ -60,6 +71,13 @@ public struct SimulatedHost: Hashable, Sendable {
   public var images: [String: String] = [:]
   public var networks: [String: Network] = [:]
   public var trouble = Trouble()
+  /// File names in `backup/`.
+  public var backups: Set<String> = []
+  /// By name. No other is ever there.
+  public var targets: [String: Target] = [
+    "web": Target(address: "10.9.0.1", network: "web-net"),
+    "db": Target(address: "10.8.0.1", network: "db-net"),
+  ]
   /// Secrets that a fault took away, to be brought back.
   public var stolen: [KeyPlace: OnionAddress] = [:]
   /// Containers that somebody copied from ours, labels and all, under another name: not ours once their instance is gone.
@@ -77,6 +95,20 @@ public struct SimulatedHost: Hashable, Sendable {
     self.layout = layout
     self.engine = engine
     counter = seed &* 1_000_003
+    for name in Self.targetNetworks { networks[name] = Network(gateway: "10.0.0.1", isOurs: false) }
+  }
+
+  /// Networks of the engine that are not ours.
+  static let targetNetworks = ["web-net", "db-net", "other-net"]
+
+  /// The network that the agent makes for an instance.
+  func ownNetwork(_ instance: InstanceName) -> String {
+    engine.kind == .docker ? layout.prefix : layout.containerName(instance)
+  }
+
+  /// Processes of our tors, by container: a restart is another number.
+  public var processes: [String: Int] {
+    containers.filter { $0.value.agent == agent && $0.value.isRunning }.mapValues(\.facts.pid)
   }
 
   mutating func number() -> UInt64 {

@@ -13,16 +13,21 @@ public struct SimulatedKeyDirectory: Hashable, Sendable {
   public var hostname: OnionAddress?
   public var owner: Int
   public var clientFiles: [String: String]
+  /// `ob_config`
+  public var onionBalance: String?
   public var foreign: [String] = []
   /// Nobody can tell what is in it.
   public var isUnreadable = false
 
-  public init(_ address: OnionAddress, owner: Int, clientFiles: [String: String]) {
+  public init(
+    _ address: OnionAddress, owner: Int, clientFiles: [String: String], onionBalance: String? = nil
+  ) {
     secret = .whole(address)
     publicKey = address
     hostname = address
     self.owner = owner
     self.clientFiles = clientFiles
+    self.onionBalance = onionBalance
   }
 
   public var address: OnionAddress? {
@@ -50,13 +55,16 @@ public struct SimulatedKeyDirectory: Hashable, Sendable {
       case .damaged: .damaged("63 bytes instead of 96")
       }
     return .present(
-      KeyDirectory(secret: seen, flaws: flaws, clientFiles: clientFiles, foreign: foreign))
+      KeyDirectory(
+        secret: seen, flaws: flaws, clientFiles: clientFiles, onionBalance: onionBalance,
+        foreign: foreign))
   }
 
   /// A file's content as the start guard sums it; `nil` if it is not there.
   func content(_ path: String) -> [UInt8]? {
     switch path {
     case KeyFiles.publicKey: return publicKey.map(KeyFiles.publicKeyBytes)
+    case KeyFiles.onionBalance: return onionBalance.map { Array($0.utf8) }
     case KeyFiles.hostname: return hostname.map { Array(KeyFiles.hostnameText($0).utf8) }
     default:
       let parts = path.split(separator: "/")
@@ -101,4 +109,14 @@ extension Access {
     guard case .clients(let mine) = self, case .clients(let theirs) = other else { return .open }
     return .clients(mine + theirs.filter { !mine.contains($0) })
   }
+}
+
+extension SealedKey {
+  /// No ciphertext: the key's address.
+  init(simulated file: String, _ address: OnionAddress) {
+    self.init(file: file, bytes: address.publicKey)
+  }
+
+  /// What it opens to.
+  var simulatedAddress: OnionAddress { OnionAddress(publicKey: bytes) }
 }

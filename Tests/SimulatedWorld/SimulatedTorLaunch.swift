@@ -71,7 +71,7 @@ extension SimulatedHost {
   ) -> SimulatedTor? {
     let options = torrc.split(separator: "\n").map(String.init)
       .filter { $0.hasPrefix("HiddenService") }
-    guard !torrc.contains("NoSuchOption") else { return nil }
+    guard !torrc.contains("NoSuchOption"), hasBalanceFiles(options, instance) else { return nil }
     var served: [ServiceName: SimulatedTor.Served] = [:]
     for line in options where line.hasPrefix("HiddenServiceDir ") {
       guard let text = line.split(separator: "/").last, let name = ServiceName(String(text)),
@@ -84,9 +84,26 @@ extension SimulatedHost {
         // Who holds a descriptor comes in until tor restarts: a reload never takes anybody's way in.
         access = access.joined(old.access)
       }
-      served[name] = SimulatedTor.Served(address: address, access: access)
+      served[name] = SimulatedTor.Served(
+        address: address, access: access, onionBalance: directory.onionBalance)
     }
     return SimulatedTor(options: options, served: served)
+  }
+
+  /// tor refuses an Onionbalance instance without its `ob_config`.
+  private func hasBalanceFiles(_ options: [String], _ instance: InstanceName) -> Bool {
+    var directory: SimulatedKeyDirectory?
+    for line in options {
+      if line.hasPrefix("HiddenServiceDir "), let text = line.split(separator: "/").last {
+        directory = ServiceName(String(text)).flatMap {
+          keys[KeyPlace(instance: instance, service: $0)]
+        }
+      }
+      if line == "HiddenServiceOnionBalanceInstance 1", directory?.onionBalance == nil {
+        return false
+      }
+    }
+    return true
   }
 
   /// The process or the engine's own attempts go on while nobody looks.

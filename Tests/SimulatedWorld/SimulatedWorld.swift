@@ -34,6 +34,9 @@ public actor SimulatedWorld: World {
   public nonisolated let clock: SimulatedClock
 
   private var desired: Desired?
+  /// What the last definition of each service said of its removal, and whether a person allows removals now.
+  private var prunes: [ServiceName: Prune] = [:]
+  private var areRemovalsApproved = false
   /// The truth when the agent last looked.
   private var seen: SimulatedHost
   /// How often in a hundred a step has a mishap.
@@ -56,6 +59,8 @@ public actor SimulatedWorld: World {
 
   public func observe(_ desired: Desired, _ memory: Memory) async -> Observed {
     self.desired = desired
+    for service in desired.services { prunes[service.name] = service.prune }
+    areRemovalsApproved = memory.approvals.contains { $0.kind == .removals }
     seen = host
     return host.observed(desired, memory, now: clock.now)
   }
@@ -130,6 +135,19 @@ public actor SimulatedWorld: World {
     host.bringBack(desired)
   }
 
+  /// The containers of all targets are gone.
+  public func stopTargets() {
+    log.append("targets stop")
+    host.stopTargets()
+  }
+
+  /// They are back, each elsewhere.
+  public func moveTargets() {
+    log.append("targets move")
+    host.recover()
+    for name in host.targets.keys.sorted() { host.moveTarget(name, &random) }
+  }
+
   public func clearCopies(_ desired: Desired) { host.clearCopies(desired) }
 
   /// Time passes; what restarts by itself does so.
@@ -162,7 +180,9 @@ public actor SimulatedWorld: World {
 
   private func judge(_ step: Step, before: SimulatedHost) {
     for violation in StepJudge(
-      before: before, after: host, seen: seen, desired: desired, step: step
+      before: before, after: host, seen: seen, desired: desired, step: step,
+      heldFromPruning: areRemovalsApproved
+        ? [] : Set(prunes.filter { $0.value == .hold }.keys)
     )
     .violations { report(violation) }
     judgeReadings()

@@ -8,8 +8,10 @@ struct StepJudge {
   let seen: SimulatedHost
   let desired: Desired?
   let step: Step
+  /// Services that no revision may take away without a person: their last definition said `prune: hold`.
+  let heldFromPruning: Set<ServiceName>
 
-  var violations: [Violation] { keys + pins + strangers + twins + held + files }
+  var violations: [Violation] { keys + pins + strangers + twins + held + files + prunings }
 
   /// Promise 1: no secret is lost, and nothing is written into a directory whose secret is not whole.
   private var keys: [Violation] {
@@ -35,7 +37,23 @@ struct StepJudge {
         found.append(Violation("key.replaced", "\(place.service) is pinned to \(pin)"))
       }
     }
+    if case .unsealKey(let place, _, _, let address, _, _, _) = step.action {
+      if seen.keys[place] != nil {
+        found.append(Violation("key.overwritten", "a key was to be opened over \(place)"))
+      }
+      if let pin = before.pins[place.service], address == nil {
+        found.append(
+          Violation("key.replaced", "any key would do, but \(place.service) is pinned to \(pin)"))
+      }
+    }
     return found
+  }
+
+  /// A removal that its definition holds waits for a person.
+  private var prunings: [Violation] {
+    guard case .retireKey(let place, _) = step.action, heldFromPruning.contains(place.service)
+    else { return [] }
+    return [Violation("prune.broken", "\(place) by \(step.action)")]
   }
 
   /// A pin moves only where the definition says so.

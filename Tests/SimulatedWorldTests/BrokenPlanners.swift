@@ -1,11 +1,12 @@
 import OnionModel
 import Planning
 
-/// The shipped planner, broken on purpose in three ways: the properties must notice each.
+/// The shipped planner, broken on purpose in four ways: the properties must notice each.
 enum BrokenPlanner: String, CaseIterable, Sendable {
   case forgetsRemovals
   case takesUnknownForAbsent
   case startsWithoutClients
+  case forgetsPruneHolds
 
   var planner: Harness.Planner {
     switch self {
@@ -26,6 +27,12 @@ enum BrokenPlanner: String, CaseIterable, Sendable {
         for index in desired.services.indices { desired.services[index].access = .open }
         return plan(desired, from: observed, knowing: memory)
       }
+    case .forgetsPruneHolds:
+      { desired, observed, memory in
+        var memory = memory
+        memory.heldFromPruning = []
+        return plan(desired, from: observed, knowing: memory)
+      }
     }
   }
 
@@ -35,6 +42,7 @@ enum BrokenPlanner: String, CaseIterable, Sendable {
     case .forgetsRemovals: ["leftover.container", "leftover.key"]
     case .takesUnknownForAbsent: ["unknown.acted", "key.overwritten", "key.lost"]
     case .startsWithoutClients: ["access.open", "access.left"]
+    case .forgetsPruneHolds: ["prune.broken"]
     }
   }
 }
@@ -58,6 +66,8 @@ extension Observed {
     observed.keys = keys.mapValues(\.blinded)
     observed.networks = networks.mapValues(\.blinded)
     observed.folders = folders.mapValues(\.blinded)
+    observed.targetContainers = targetContainers.mapValues(\.blinded)
+    observed.backups = backups.blinded(as: [])
     return observed
   }
 }

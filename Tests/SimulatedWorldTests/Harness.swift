@@ -126,13 +126,39 @@ struct Harness {
         Violation(
           difference.kind, difference.message + "; waiting: \(plan.waiting.map(\.message))"))
     }
+    try await loseTargets()
+  }
+
+  /// Containers of targets go and come back elsewhere: no tor ends for it, and each follows by a reload.
+  private mutating func loseTargets() async throws {
+    let processes = await world.host.processes
+    await world.stopTargets()
+    let blind = try await pass(isCalm: true, isApproved: true)
+    if !blind.isEmpty {
+      await world.report(Violation("target.acted", "\(blind.steps.map(\.action))"))
+    }
+    await world.moveTargets()
+    try await pass(isCalm: true, isApproved: true)
+    if await world.host.processes != processes {
+      await world.report(Violation("target.interrupted", "a tor ended with its target"))
+    }
+    let plan = try await pass(isCalm: true, isApproved: true)
+    if !plan.isEmpty {
+      await world.report(Violation("restless", "moved targets: \(plan.steps.map(\.action))"))
+    }
+    let memory = try await journal.memory(agent: agent, now: world.clock.now)
+    for difference in await world.host.differences(from: commits.desired, memory) {
+      await world.report(Violation(difference.kind, "moved targets: \(difference.message)"))
+    }
   }
 
   @discardableResult
   private mutating func pass(isCalm: Bool, isApproved: Bool = false) async throws -> Plan {
     passes += 1
     let desired = commits.desired
-    var memory = try await journal.memory(agent: agent, now: world.clock.now)
+    let before = try await journal.memory(agent: agent, now: world.clock.now)
+    var memory = before.knowing(desired)
+    if memory != before { try await journal.store(memory, at: world.clock.now) }
     if isApproved, let revision = desired.revision {
       memory.approvals = [.removals, .newKeys].map {
         Approval(kind: $0, revision: revision, expires: world.clock.now.adding(seconds: 60))
@@ -204,7 +230,8 @@ struct Harness {
 extension Action {
   fileprivate var keyPlace: KeyPlace? {
     switch self {
-    case .generateKey(let place, _, _, _), .pin(_, _, let place), .repairKeys(let place, _),
+    case .generateKey(let place, _, _, _), .unsealKey(let place, _, _, _, _, _, _),
+      .backUpKey(let place, _, _), .pin(_, _, let place), .repairKeys(let place, _),
       .retireKey(let place, _), .restoreKey(_, let place, _), .moveKey(let place, _, _):
       place
     default: nil

@@ -57,7 +57,7 @@ import Testing
   }
 
   /// The audit stops what can be seen in a plan. (A forgotten removal cannot: it is a plan without the step.)
-  @Test(arguments: [BrokenPlanner.takesUnknownForAbsent, .startsWithoutClients])
+  @Test(arguments: [BrokenPlanner.takesUnknownForAbsent, .startsWithoutClients, .forgetsPruneHolds])
   func theAuditNotices(_ broken: BrokenPlanner) async throws {
     for seed in UInt64(0)..<100 {
       let life = try await Harness.run(seed: seed, planner: broken.planner)

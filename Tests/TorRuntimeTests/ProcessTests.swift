@@ -46,6 +46,24 @@ import Testing
     #expect(ProcessText.lostMounts(text) == ["/data"])
   }
 
+  @Test(arguments: [
+    ("         0          0 4294967295\n", 7942), ("0 100000 65536\n", 107_942),
+    ("0 1001 1\n1 100000 65536\n", 107_941), ("0 200000 1024\n", -1), ("", -1),
+    ("x\n0 5 9999\n", 7947),
+  ])
+  func usersAreMapped(_ map: String, _ outside: Int) {
+    #expect(ProcessText.outside(7942, map: map) == outside)
+  }
+
+  @Test func anotherMapIsABreach() throws {
+    var proof = try #require(ProcessText.proof(status: Self.status, label: "x", startTime: 3))
+    proof.capabilities = [0, 0, 0, 0, 0]
+    proof.mappedUser = 7942
+    #expect(proof.breaches(user: 7942, label: nil).isEmpty)
+    proof.mappedUser = 107_942
+    #expect(proof.breaches(user: 7942, label: nil).map(\.what) == ["uid_map of 7942"])
+  }
+
   @Test(arguments: ["", "5 tor S 1", "5 (tor) S 1 2 3", ") 5 (", "5 (tor)"])
   func notAStat(_ text: String) {
     #expect(ProcessText.stat(text) == nil)

@@ -39,6 +39,67 @@ import TorRuntime
     #expect(tor.child.status() == nil)
   }
 
+  /// Each option that a definition can have, told back by tor in the words and order of the torrc.
+  @Test(arguments: TorOptions.samples) func everyOptionIsToldBackAsWritten(options: TorOptions)
+    async throws
+  {
+    let tor = try await RealTor()
+    var configuration = try RealTor.configuration(["web": [80], "shop": [80, 443]])
+    for index in configuration.services.indices { configuration.services[index].tor = options }
+    for service in ["web", "shop"] { try tor.layDownBalance(service, options.onionBalanceMaster) }
+    let text = try tor.text(configuration)
+    try await tor.client.reload(torrc: text.torrc, expecting: text.options)
+    #expect(try await tor.client.observe().serviceOptions == text.options)
+    // A second reload of the same, and back to nothing.
+    try await tor.client.reload(torrc: text.torrc, expecting: text.options)
+    let plain = try tor.text(["web": [80]])
+    try await tor.client.reload(torrc: plain.torrc, expecting: plain.options)
+    let verified = try await tor.verify(text.torrc)
+    #expect(verified.status == 0, "\(verified.output)")
+    #expect(verified.output.contains("Configuration was valid"))
+  }
+
+  /// Every target's form beside every option, in the order of the definition.
+  @Test func everyTargetIsToldBackAsWritten() async throws {
+    let tor = try await RealTor()
+    var configuration = try RealTor.configuration(["web": []])
+    configuration.services[0].ports = [
+      OnionPort(virtual: 443, target: .address("10.0.0.1", port: 8443)),
+      OnionPort(virtual: 80, target: .address("fd77::2", port: 80)),
+      OnionPort(virtual: 81, target: .gateway(port: 8080)),
+      OnionPort(virtual: 82, target: .unixSocket("/run/onion-targets/app/app.sock")),
+      OnionPort(virtual: 83, target: .container("web", port: 8080)),
+      OnionPort(virtual: 84, target: .container("six", port: 8080)),
+    ]
+    configuration.containers = ["web": "172.18.0.2", "six": "fd77::3"]
+    let text = try tor.text(configuration)
+    try await tor.client.reload(torrc: text.torrc, expecting: text.options)
+    #expect(try await tor.client.observe().serviceOptions == text.options)
+    #expect(text.options.contains("HiddenServicePort 84 [fd77::3]:8080"))
+  }
+
+  /// tor changes neither of single hop's options while it runs: such an instance is made anew.
+  @Test func singleHopStartsAndIsNeverReloadedInto() async throws {
+    var configuration = try RealTor.configuration(["web": [80]])
+    configuration.services[0].tor.isSingleHop = true
+    let tor = try await RealTor(configuration)
+    let seen = try await tor.client.observe()
+    let text = try tor.text(configuration)
+    #expect(seen.serviceOptions == text.options)
+    #expect(
+      try await tor.client.getConf("HiddenServiceSingleHopMode") == [
+        "HiddenServiceSingleHopMode 1"
+      ])
+    let verified = try await tor.verify(text.torrc)
+    #expect(verified.status == 0, "\(verified.output)")
+    let plain = try tor.text(["web": [80]])
+    let error = await #expect(throws: ControlError.self) {
+      try await tor.client.reload(torrc: plain.torrc, expecting: plain.options)
+    }
+    #expect(error?.code == .refused)
+    #expect(try await tor.client.observe().serviceOptions == text.options)
+  }
+
   @Test func reloadReplacesTheServices() async throws {
     let tor = try await RealTor()
     for services in [["web": [80, 443]], ["web": [443], "shop": [80]], ["web": [80]], [:]] {

@@ -3,7 +3,7 @@ import calendar, contextlib, json, os, pathlib, re, shutil, signal, time
 
 import daemon
 from demo_story import Broken, Lost, wait
-from demo_world import EXAMPLES
+from demo_world import EXAMPLES, PAGES
 
 PERSON = "demo@onionkeeper"
 DEADLINE = 150  # for what takes seconds: the machine may be slow, and a pass comes each minute by itself
@@ -43,12 +43,14 @@ class Repository:
         return self.world.run([*neutral, "git", "-C", self.world.tree, *signing, *words], "git.log")[1].strip()
 
     def make(self, client_key):
-        """From `examples/`, with this machine's socket and a client key whose other half we have."""
+        """Three services of `examples/`, with this machine's socket and a client key whose other half we have."""
         world = self.world
         world.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", PERSON, "-f", self.key], "git.log")
         kind, key, _ = self.key.with_suffix(".pub").read_text().split()
         self.signers.write_text(f'{PERSON} namespaces="git" {kind} {key}\n')
-        shutil.copytree(EXAMPLES, world.tree, ignore=shutil.ignore_patterns("host.yaml"))
+        (world.tree / "services").mkdir(parents=True)
+        for name in ("onionkeeper.yaml", *(f"services/{service}.yaml" for service in PAGES)):
+            shutil.copy(EXAMPLES / name, world.tree / name)
         self.edit("forum", r"unix:/run/onion-targets/forum/forum\.sock", f"unix:{world.forum_socket}")
         self.edit("vault", r"descriptor:x25519:[A-Z2-7]{52}", f"descriptor:x25519:{client_key}")
         self.git("init", "-q", "-b", "main")

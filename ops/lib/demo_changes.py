@@ -24,8 +24,8 @@ def a_host(stage):
 
 def a_repository(stage):
     story, world, agent = stage.story, stage.world, stage.agent
-    story.step("A repository and an agent", "examples/ in a bare Git repository over HTTP, commits signed by an ed25519"
-               " key; a webhook receiver that verifies signatures; setup, then run.")
+    story.step("A repository and an agent", "Three services of examples/ in a bare Git repository over HTTP, commits"
+               " signed by an ed25519 key; a webhook receiver that verifies signatures; setup, then run.")
     public, stage.private = world.client_keys()
     stage.repository.make(public)
     revision = stage.repository.push("Three onion services")
@@ -33,6 +33,7 @@ def a_repository(stage):
     story.note(f"{url} at {revision[:12]}; events go to {hook}")
     agent.configure(url, hook, stage.repository.signers)
     agent.command("check", world.tree, "--host", world.host_file)
+    agent.command("check", "--host", world.host_file)
     stage.shown("`check` finds nothing wrong with the definitions and this host's file")
     agent.command("setup")
     images = world.state / "images"

@@ -12,8 +12,11 @@ import Transport
     defer { place.close() }
     let (client, specification) = (place.client, place.specification)
     let events = Events()
-    let stream = try await client.events(of: place.agent)
-    let follower = Task { for try await event in stream { events.append(event) } }
+    let stream = try await client.events()
+    let agent = place.agent
+    let follower = Task {
+      for try await event in stream where event.agent == agent { events.append(event) }
+    }
     defer { follower.cancel() }
 
     let id = try await client.create(
@@ -46,7 +49,7 @@ import Transport
   {
     let engine = try await PrivateEngine.start(kind)
     let client = try await EngineClient.connect(socket: engine.socket, http: HTTPClient())
-    let stream = try await client.events(of: try randomAgent())
+    let stream = try await client.events()
     let follower = Task { for try await _ in stream {} }
     try await engine.kill()
     // The end of the engine is the end of the sequence, no error.

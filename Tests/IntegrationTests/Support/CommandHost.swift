@@ -41,11 +41,14 @@ func must(_ command: String, seconds: Int = 300) async throws -> String {
 
 /// Waits until a condition holds; noise on these machines triples every time, so the limit is generous.
 func eventually(
-  _ what: String, within seconds: Double = 60, _ condition: () async throws -> Bool
+  _ what: String, within seconds: Double = 60, saying more: () -> String = { "" },
+  _ condition: () async throws -> Bool
 ) async throws {
   let end = ContinuousClock.now.advanced(by: .seconds(seconds))
   while try await !condition() {
-    guard ContinuousClock.now < end else { throw Unfit("not within \(seconds) s: \(what)") }
+    guard ContinuousClock.now < end else {
+      throw Unfit("not within \(seconds) s: \(what)\n\(more())")
+    }
     try await Task.sleep(for: .milliseconds(50))
   }
 }
@@ -58,12 +61,15 @@ final class CommandHost: Sendable {
 
   private static let tools = "\(projectFolder)/ops/lib"
 
-  /// - Parameter services: name of each definition and its text.
-  init(kind: String, services: [String: String]) async throws {
+  /// - Parameters:
+  ///   - services: name of each definition and its text.
+  ///   - environment: words before the engine tool's own: `ENGINE_ARGS=…`.
+  init(kind: String, services: [String: String], environment: String = "") async throws {
     self.kind = kind
     folder = "/tmp/okc-\(UUID().uuidString.prefix(6).lowercased())"
-    try await must("mkdir -m 700 \(folder)")
-    let lines = try await must("\(Self.tools)/engine start \(kind) \(folder)/e")
+    // Remapped users pass through to the engine's data.
+    try await must("mkdir -m 711 \(folder) \(folder)/e")
+    let lines = try await must("\(environment) \(Self.tools)/engine start \(kind) \(folder)/e")
     guard let line = lines.split(separator: "\n").first(where: { $0.hasPrefix("SOCKET=") }) else {
       throw Unfit("ops/lib/engine names no socket: \(lines)")
     }
@@ -163,8 +169,23 @@ final class CommandHost: Sendable {
       .trimmingCharacters(in: .whitespacesAndNewlines)
   }
 
-  func engineTool(_ verb: String) async throws {
-    try await must("\(Self.tools)/engine \(verb) \(folder)/e")
+  /// An instance's torrc as it lies in `etc/`.
+  func torrc(_ instance: String) throws -> String {
+    try String(
+      contentsOfFile: "\(state)/instances/\(instance)/etc/torrc", encoding: .utf8)
+  }
+
+  /// The process of an instance's tor: the same number is the same tor.
+  func pid(_ instance: String) async throws -> Int { try await container(instance).state.pid }
+
+  /// Applies, and fails the test with everything that was said unless it did what was wanted.
+  func apply() async throws {
+    let ended = try await onionkeeper("apply")
+    guard ended.code == 0 else { throw Unfit("apply: \(ended.output)\(ended.errors)") }
+  }
+
+  func engineTool(_ verb: String, environment: String = "") async throws {
+    try await must("\(environment) \(Self.tools)/engine \(verb) \(folder)/e")
   }
 
   func close() async throws {
@@ -186,12 +207,26 @@ struct ListedContainer: Decodable {
 struct InspectedContainer: Decodable {
   struct State: Decodable {
     var startedAt: String
+    var pid: Int
     var exitCode: Int
 
     enum CodingKeys: String, CodingKey {
       case startedAt = "StartedAt"
+      case pid = "Pid"
       case exitCode = "ExitCode"
     }
+  }
+
+  struct Networks: Decodable {
+    struct Endpoint: Decodable {
+      var address: String
+
+      enum CodingKeys: String, CodingKey { case address = "IPAddress" }
+    }
+
+    var networks: [String: Endpoint]
+
+    enum CodingKeys: String, CodingKey { case networks = "Networks" }
   }
 
   struct Configuration: Decodable {
@@ -202,18 +237,21 @@ struct InspectedContainer: Decodable {
 
   var state: State
   var configuration: Configuration
+  var settings: Networks
 
   enum CodingKeys: String, CodingKey {
     case state = "State"
     case configuration = "Config"
+    case settings = "NetworkSettings"
   }
 }
 
 /// Runs a test's body with a host, and takes the host down whatever happens.
 func withHost(
-  _ kind: String, _ services: [String: String], _ body: (CommandHost) async throws -> Void
+  _ kind: String, _ services: [String: String], environment: String = "",
+  _ body: (CommandHost) async throws -> Void
 ) async throws {
-  let host = try await CommandHost(kind: kind, services: services)
+  let host = try await CommandHost(kind: kind, services: services, environment: environment)
   do {
     try await body(host)
   } catch {

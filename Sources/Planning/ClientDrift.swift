@@ -1,0 +1,67 @@
+import OnionModel
+
+extension Planner {
+  /// What a running tor must do once client files that somebody changed are put right, in case it read them meanwhile:
+  /// nothing tells whether it did.
+  enum ClientDrift {
+    /// Clients were missing: one that it forgot it learns again by a reload.
+    case reload([Deviation])
+    /// It may have let others in, or everybody: what it once let in it forgets only by a restart (facts: tor-network.md,
+    /// client authorization).
+    case restart([Deviation])
+  }
+
+  /// - Returns: `nil` if the client files of all its services are as defined.
+  func clientDrift(_ sheet: InstanceSheet) -> ClientDrift? {
+    var missing: [Deviation] = []
+    var opening: [Deviation] = []
+    for service in sheet.configuration.services where service.access.asksForClients {
+      let place = KeyPlace(instance: sheet.instance, service: service.name)
+      guard let address = service.address, let found = observed.keys[place]?.value?.clientFiles
+      else { continue }
+      let wanted = service.companions.clientFiles(of: address)
+      guard found != wanted else { continue }
+      let folder = "\(place)/\(KeyFiles.clients)"
+      let kept = wanted.filter { found[$0.key] == $0.value }
+      if kept.isEmpty {
+        opening.append(
+          Deviation(folder, expected: "\(wanted.count) files", observed: "none of them"))
+      }
+      for name in found.keys.sorted() where found[name] != wanted[name] {
+        opening.append(
+          Deviation(
+            "\(folder)/\(name)", expected: wanted[name] == nil ? "absent" : "as defined",
+            observed: wanted[name] == nil ? "present" : "other content"))
+      }
+      for name in wanted.keys.sorted() where found[name] == nil {
+        missing.append(Deviation("\(folder)/\(name)", expected: "as defined", observed: "absent"))
+      }
+    }
+    if !opening.isEmpty { return .restart(opening) }
+    return missing.isEmpty ? nil : .reload(missing)
+  }
+
+  /// Files that are put right, then a tor that has read nothing else; over the budget none at all (promise 2).
+  mutating func planClientDrift(
+    _ deviations: [Deviation], _ container: ContainerObservation, _ sheet: InstanceSheet,
+    into group: inout StepGroup
+  ) {
+    if isOverBudget(sheet) {
+      group.steps.append(
+        Step(
+          .removeContainer(sheet.instance, id: container.id), cause: .drift, service: sheet.service,
+          deviations: deviations, interrupts: true))
+      wait(.budget, service: sheet.service, instance: sheet.instance, budgetMessage(deviations))
+      return
+    }
+    group.steps += writing(sheet, cause: .drift)
+    group.steps += [
+      Step(
+        .restartContainer(sheet.instance, name: sheet.specification.name), cause: .drift,
+        service: sheet.service, deviations: deviations, interrupts: true),
+      Step(
+        .prove(sheet.specification, sheet.configuration, network: sheet.specification.network),
+        cause: .drift, service: sheet.service),
+    ]
+  }
+}

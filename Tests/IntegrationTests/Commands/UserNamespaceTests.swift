@@ -1,0 +1,120 @@
+import Foundation
+import Testing
+
+/// Engines that map the users of their containers to others of the host.
+@Suite(.serialized) struct UserNamespaceTests {
+  /// Nobody's range, far from those that packages give out; tor's user is 7942 above its beginning.
+  static let base = 2_100_000
+  static let remapped = "ENGINE_ARGS=--userns-remap=nobody:nogroup"
+
+  /// Runs a body while a user has a range of subordinate numbers, and takes away just that line again.
+  private func withRange(_ user: String, _ body: () async throws -> Void) async throws {
+    let line = "\(user):\(Self.base):65536"
+    try await must("for f in /etc/subuid /etc/subgid; do echo '\(line)' >>$f; done")
+    func remove() async throws {
+      try await must("sed -i '0,/^\(line)$/{//d}' /etc/subuid /etc/subgid")
+    }
+    do {
+      try await body()
+    } catch {
+      try await remove()
+      throw error
+    }
+    try await remove()
+  }
+
+  private func owner(_ path: String) async throws -> Int {
+    let text = try await must("stat -c '%u:%g' \(path)")
+    let numbers = text.split { !$0.isNumber }.compactMap { Int($0) }
+    guard numbers.count == 2, numbers[0] == numbers[1] else { throw Unfit("\(path): \(text)") }
+    return numbers[0]
+  }
+
+  @Test func dockerRemapsUsers() async throws {
+    try await withRange("nobody") {
+      let services = ["blog": CommandHost.definition(), "wiki": CommandHost.definition()]
+      try await withHost("docker", services, environment: Self.remapped) { host in
+        try await host.setUp()
+        let applied = try await host.onionkeeper("apply")
+        #expect(applied.code == 0, "\(applied.errors)")
+        #expect(try await host.containers()["onionkeeper-blog"] == "running")
+        let tor = Self.base + 7942
+        let blog = "\(host.keys)/blog/blog"
+        for path in [
+          "\(host.keys)/blog", blog, "\(blog)/hs_ed25519_secret_key", "\(blog)/authorized_clients",
+          "\(host.state)/instances/blog/data", "\(host.state)/instances/blog/run",
+        ] { #expect(try await owner(path) == tor, "\(path)") }
+        let proof = try await host.onionkeeper("status --proof")
+        #expect(proof.output.contains("uid \(tor) \(tor) \(tor) \(tor)"), "\(proof.output)")
+        let pid = try await must(
+          "curl -sS --unix-socket \(host.socket) http://e/containers/onionkeeper-blog/json | grep -o '\"Pid\":[0-9]*' | head -1 | tr -dc 0-9"
+        )
+        let map = try String(contentsOfFile: "/proc/\(pid)/uid_map", encoding: .utf8)
+        #expect(map.split(whereSeparator: \.isWhitespace).prefix(2) == ["0", "\(Self.base)"])
+
+        // The unmapped number is a stranger's here; retired and taken back, all is tor's again.
+        let address = try host.address("blog")
+        try await must("chown -R 7942:7942 \(host.keys)/blog")
+        #expect(try await host.onionkeeper("plan").output.contains("[drift]"))
+        #expect(try await host.onionkeeper("apply --quiet").code == 0)
+        #expect(try await owner("\(blog)/hostname") == tor)
+        try await host.undefine("blog")
+        #expect(try await host.onionkeeper("apply --quiet").code == 0)
+        try await host.define("blog", CommandHost.definition())
+        #expect(try await host.onionkeeper("apply --quiet").code == 0)
+        #expect(try await owner("\(host.keys)/blog") == tor)
+        #expect(try await owner(blog) == tor)
+        #expect(try host.address("blog") == address)
+        #expect(try await host.onionkeeper("plan").code == 0)
+      }
+    }
+  }
+
+  /// The daemon is started with remapped users, and without them again: keys change their owner, and nothing else.
+  @Test func anEngineMovesToAMapAndBack() async throws {
+    try await withRange("nobody") {
+      try await withHost("docker", ["blog": CommandHost.definition()]) { host in
+        try await host.setUp()
+        #expect(try await host.onionkeeper("apply --quiet").code == 0)
+        let address = try host.address("blog")
+        let blog = "\(host.keys)/blog/blog"
+        let secret = try Data(contentsOf: URL(fileURLWithPath: "\(blog)/hs_ed25519_secret_key"))
+        let revision = try await must("git -C \(host.repository) rev-parse HEAD")
+          .trimmingCharacters(in: .whitespacesAndNewlines)
+        for (environment, tor) in [(Self.remapped, Self.base + 7942), ("", 7942)] {
+          // Another data folder is another engine: that is for a person to say.
+          try await host.engineTool("restart", environment: environment)
+          #expect(try await host.onionkeeper("apply").output.contains("--engine"))
+          #expect(try await host.onionkeeper("approve \(revision) --engine").code == 0)
+          let plan = try await host.onionkeeper("plan")
+          #expect(plan.output.contains("owner: expected \(tor):\(tor)"), "\(plan.output)")
+          #expect(!plan.output.contains("waiting"), "\(plan.output)")
+          let applied = try await host.onionkeeper("apply")
+          #expect(applied.code == 0, "\(applied.errors)")
+          #expect(try await host.containers()["onionkeeper-blog"] == "running")
+          #expect(try await owner("\(blog)/hs_ed25519_secret_key") == tor)
+          #expect(try host.address("blog") == address)
+          #expect(
+            try Data(contentsOf: URL(fileURLWithPath: "\(blog)/hs_ed25519_secret_key")) == secret)
+        }
+      }
+    }
+  }
+
+  /// `userns = "auto"`: another map for each container. Refused by name, and nothing is left of the try.
+  @Test func podmanWithUsersOfEachContainersOwnIsRefused() async throws {
+    try await withRange("containers") {
+      try await withHost(
+        "podman", ["blog": CommandHost.definition()],
+        environment: "ENGINE_CONTAINERS='userns=\"auto\"'"
+      ) { host in
+        try await host.setUp()
+        let applied = try await host.onionkeeper("apply")
+        #expect(applied.code == 1)
+        let told = applied.output + applied.errors
+        #expect(told.contains("userns auto") && told.contains("userns = \"host\""), "\(told)")
+        #expect(try await host.containers().isEmpty)
+      }
+    }
+  }
+}
