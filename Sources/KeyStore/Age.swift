@@ -83,7 +83,7 @@ struct Age: Sendable {
     let channel = try Channel()
     let (theirs, path) = (channel.theirs, path)
     async let sent: Void = channel.send(secret)
-    let limit = secret.bytes.count * 2 + Self.wordsLimit
+    let limit = secret.count * 2 + Self.wordsLimit
     let ended = await bounded("seal") {
       await Self.run { () async throws -> Ended in
         let record = try await Subprocess.run(
@@ -282,7 +282,7 @@ private final class Channel: Sendable {
   func send(_ secret: Secret) async {
     await withCheckedContinuation { continuation in
       queue.async {
-        self.sendAll(secret.bytes)
+        secret.withBytes(self.sendAll)
         shutdown(self.ours.number, Int32(SHUT_WR))
         continuation.resume()
       }

@@ -34,7 +34,9 @@ extension KeyRoot {
     _ place: KeyPlace, _ address: OnionAddress, recipients: [String]
   ) async throws(KeyStoreError) -> [UInt8] {
     let keys = try bundle([place: address], "seal")
-    let secret = try converting("seal") { Secret(try SecretBytes(copying: keys.secret(0))) }
+    let secret = try converting("seal") {
+      try keys.withSecret(0) { Secret(try SecretBytes(copying: $0)) }
+    }
     return try await Age(path: agePath).seal(secret, recipients: recipients)
   }
 

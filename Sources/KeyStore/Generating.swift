@@ -36,7 +36,7 @@ extension KeyRoot {
     _ = try sweep(instance)
     let address = keys.entries[index].address
     do {
-      try builder.build(name, of: address, keys.secret(index), in: instance)
+      try keys.withSecret(index) { try builder.build(name, of: address, $0, in: instance) }
     } catch {
       // Made for this key, perhaps; what is in use stays.
       do { try removeIfEmpty(place.instance, root) } catch {}

@@ -37,10 +37,15 @@ public final class KeyBundle: Sendable {
     return KeyBundle([entry], secret)
   }
 
-  /// The 96 bytes of an entry's file, valid only while this bundle lives.
-  func secret(_ index: Int) -> UnsafeRawBufferPointer {
-    UnsafeRawBufferPointer(
-      rebasing: secrets.bytes[index * SecretKeyFile.count..<(index + 1) * SecretKeyFile.count])
+  /// Lends the 96 bytes of an entry's file; they are valid for the body alone.
+  func withSecret<Result: ~Copyable>(
+    _ index: Int, _ body: (UnsafeRawBufferPointer) throws -> Result
+  ) rethrows -> Result {
+    // The last use of the pointer is not one of its owner.
+    defer { withExtendedLifetime(self) {} }
+    let start = index * SecretKeyFile.count
+    return try body(
+      UnsafeRawBufferPointer(rebasing: secrets.bytes[start..<start + SecretKeyFile.count]))
   }
 }
 
@@ -54,7 +59,7 @@ extension KeyBundle {
 
   /// One of the keys.
   func only(_ index: Int) throws -> KeyBundle {
-    KeyBundle([entries[index]], try SecretBytes(copying: secret(index)))
+    KeyBundle([entries[index]], try withSecret(index) { try SecretBytes(copying: $0) })
   }
 }
 

@@ -10,7 +10,12 @@ enum KeyForm {
   /// - Parameter origin: What it is called in errors.
   /// - Throws: `key.unusable` with the reason. No byte of the content is in it.
   static func read(_ content: Secret, origin: String) throws -> KeyBundle {
-    let bytes = content.bytes
+    try content.withBytes { try read($0, origin) }
+  }
+
+  private static func read(
+    _ bytes: UnsafeRawBufferPointer, _ origin: String
+  ) throws -> KeyBundle {
     var collector = try KeyCollector()
     if bytes.starts(with: SecretKeyFile.header) {
       _ = try collector.add(bytes, origin: origin)

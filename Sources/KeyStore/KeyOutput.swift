@@ -53,8 +53,7 @@ extension KeyBundle {
           .keyUnusable, "export",
           "standard output is a terminal, which would show the keys: -o FILE, or pipe them on")
       }
-      let tar = try archive()
-      try output.write(tar.bytes)
+      try archive().withBytes { try output.write($0) }
     }
   }
 }

@@ -74,7 +74,7 @@ public actor KeyReader {
 
   private func bundle(_ content: Secret, _ input: KeyInput) async throws(KeyStoreError) -> KeyBundle
   {
-    guard Age.isSealed(content.bytes) else {
+    guard content.withBytes(Age.isSealed) else {
       return try converting("read") { try KeyForm.read(content, origin: "\(input)") }
     }
     guard let identity else {
@@ -84,7 +84,7 @@ public actor KeyReader {
       )
     }
     let plain = try await age.open(
-      Array(content.bytes), identity: identity, limit: Age.limit, name: "\(input)")
+      content.withBytes { Array($0) }, identity: identity, limit: Age.limit, name: "\(input)")
     return try converting("read") { try KeyForm.read(plain, origin: "\(input)") }
   }
 

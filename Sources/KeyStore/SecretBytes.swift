@@ -41,7 +41,16 @@ final class Secret: Sendable, CustomStringConvertible, CustomReflectable {
 
   init(_ memory: consuming SecretBytes) { self.memory = memory }
 
-  var bytes: UnsafeRawBufferPointer { memory.bytes }
+  var count: Int { memory.bytes.count }
+
+  /// Lends the bytes; they are valid for the body alone.
+  func withBytes<Result, Failure: Error>(
+    _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    // The last use of the pointer is not one of its owner.
+    defer { withExtendedLifetime(self) {} }
+    return try body(memory.bytes)
+  }
 
   var description: String { "a secret" }
 

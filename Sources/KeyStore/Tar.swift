@@ -123,7 +123,7 @@ extension KeyBundle {
         writer.file("\(place)/\(name)", .open(content))
       }
     }
-    return try writer.write(secrets: secret)
+    return try writer.write(self)
   }
 }
 
@@ -148,7 +148,7 @@ private struct TarWriter {
 
   mutating func file(_ name: String, _ content: Content) { entries.append((name, content)) }
 
-  func write(secrets: (Int) -> UnsafeRawBufferPointer) throws -> Secret {
+  func write(_ keys: KeyBundle) throws -> Secret {
     let block = TarReader.block
     func blocks(_ count: Int) -> Int { (count + block - 1) / block * block }
     // Two empty blocks end it.
@@ -162,7 +162,7 @@ private struct TarWriter {
       let place = UnsafeMutableRawBufferPointer(
         rebasing: memory.mutableBytes[offset..<offset + (content?.count ?? 0)])
       switch content {
-      case .secret(let index): place.copyMemory(from: secrets(index))
+      case .secret(let index): keys.withSecret(index) { place.copyMemory(from: $0) }
       case .open(let bytes): place.copyBytes(from: bytes)
       case nil: break
       }

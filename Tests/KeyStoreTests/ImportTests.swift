@@ -53,7 +53,7 @@ import Testing
     do {
       try await store.importKey(try keys(), to: place("forum/forum"), owner: 7942)
       Issue.record("taken although it is pinned to blog")
-    } catch {
+    } catch let error as KeyStoreError {
       #expect(error.code == .keyPresent && error.message.contains("formerly: blog"))
     }
     #expect(try folder.names(".") == [".onionkeeper", "wiki"], "no empty folder is left")
@@ -79,19 +79,19 @@ import Testing
     var failures = 0
     var used = 0
     for spare in 0..<40 {
-      var status = statfs()
-      try #require(statfs(path, &status) == 0)
+      var status = statvfs()
+      try #require(statvfs(path, &status) == 0)
       used =
         what == "size"
         ? Int(status.f_blocks - status.f_bfree) : Int(status.f_files - status.f_ffree)
       let limit = what == "size" ? (used + spare) * Int(status.f_bsize) : used + spare
       try #require(
-        mount("none", path, "tmpfs", UInt(MS_REMOUNT.rawValue), "\(what)=\(limit)") == 0)
+        mount("none", path, "tmpfs", UInt(MS_REMOUNT), "\(what)=\(limit)") == 0)
       do {
         _ = try await store.importKey(
           try keys(), to: spot, owner: 7942, CompanionFiles(access: clients))
         break
-      } catch {
+      } catch let error as KeyStoreError {
         failures += 1
         #expect(error.code == .diskFull, "\(spare): \(error)")
         let seen = await store.observe([spot], owner: 7942)[spot]
@@ -101,7 +101,7 @@ import Testing
           // Only the pin is missing: the next step of the agent writes it.
           #expect(seen?.value?.address == Corpus.vanity && seen?.value?.flaws == [])
           try #require(
-            mount("none", path, "tmpfs", UInt(MS_REMOUNT.rawValue), "size=1m,nr_inodes=1000") == 0)
+            mount("none", path, "tmpfs", UInt(MS_REMOUNT), "size=1m,nr_inodes=1000") == 0)
           try await store.pin(spot.service, Corpus.vanity, at: spot)
           break
         }

@@ -149,7 +149,7 @@ import Testing
         let keys = try await reader.read(.path("\(host.path)/hs"))
         #expect(keys.entries.map(\.address) == [Corpus.plain])
         read += 1
-      } catch let error as KeyStoreError {
+      } catch {
         #expect(error.code == .keyUnusable || error.code == .io, "\(error)")
         refused += 1
       }
