@@ -90,7 +90,7 @@ let package = Package(
     .executableTarget(
       name: "Benchmarks",
       dependencies: [
-        "Definitions", "Engine", "GitSource", "Journaling", "Keeping", "OnionModel", "Transport",
+        "Definitions", "Engine", "FixtureFiles", "Journaling", "Keeping", "OnionModel", "Transport",
         subprocess,
       ],
       swiftSettings: settings),
@@ -122,7 +122,9 @@ let package = Package(
     tests("SimulatedWorld", ["Executing", "Journaling", "OnionModel", "Planning"]),
     .testTarget(
       name: "IntegrationTests",
-      dependencies: ["Engine", "OnionModel", "Transport", subprocess], swiftSettings: settings),
+      dependencies: [
+        "Definitions", "Engine", "FixtureFiles", "OnionModel", "Transport", subprocess,
+      ], swiftSettings: settings),
     tests(
       "TorRuntime", ["Descriptors", "OnionModel", crypto], exclude: ["Fixtures", "README.md"]),
     tests("Transport", ["StubServer"]),

@@ -1,4 +1,5 @@
 import Definitions
+import FixtureFiles
 import Foundation
 import Journaling
 import Keeping
@@ -37,11 +38,11 @@ struct DefinitionsBenchmark {
     report("cold, last good ones from the journal", restarted, Self.coldLimit)
     report("one changed", moved, Self.changedLimit)
     print("one hostile file of 256 KiB, slowest run of \(Self.runs)")
-    for (name, bytes) in Hostile.files {
+    for file in HostileFile.all {
       let times = (0..<Self.runs).map { _ in
-        time { _ = readRevision(RepositoryFiles(["services/x.yaml": bytes])) }
+        time { _ = readRevision(RepositoryFiles(["services/x.yaml": file.bytes])) }
       }
-      report(name, [times.max() ?? 0], Self.hostileLimit)
+      report(file.name, [times.max() ?? 0], Self.hostileLimit)
     }
   }
 
@@ -120,27 +121,5 @@ struct DefinitionsBenchmark {
     let configuration = try HostFile(path: path).read()
     try FileManager.default.removeItem(atPath: folder)
     return configuration
-  }
-}
-
-/// Files that were made to cost as much as they can.
-enum Hostile {
-  static let files: [(name: String, bytes: [UInt8])] = [
-    ("small nodes", full("a: [", "1,")), ("open lists", full("", "[")),
-    ("open items", full("", "- ")), ("open mappings", full("", "{a: ")),
-    ("quotes", full("", "\"\"")), ("anchors", full("", "&a ")), ("keys", keys("k")),
-    ("keys near ours", keys("acces")), ("a long key", full("", "k") + Array(": 1".utf8)),
-    ("a long text", full("a: \"", "ä")), ("line feeds", full("a: [\n", "\n") + Array("]]x".utf8)),
-    ("complex keys", full("", "? ")), ("aliases", full("", "*a\n")),
-  ]
-
-  private static func full(_ head: String, _ piece: String) -> [UInt8] {
-    let count = (YAMLDocument.byteLimit - 16 - head.utf8.count) / piece.utf8.count
-    return Array((head + String(repeating: piece, count: count)).utf8)
-  }
-
-  private static func keys(_ stem: String) -> [UInt8] {
-    Array(
-      (0..<16_000).map { "\(stem)\($0): 1\n" }.joined().utf8.prefix(YAMLDocument.byteLimit - 16))
   }
 }

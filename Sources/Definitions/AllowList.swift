@@ -20,7 +20,8 @@ public struct AllowList: Sendable {
   /// The rule for one entry of `allow.targets`.
   public static let rule = TextRule(
     noun: "an entry of allow.targets", allowed: forms,
-    pattern: "^(?:host|[0-9A-Fa-f:.]+(?:/\(numberPattern(0...128)))?"
+    pattern:
+      "^(?:host|(?:[0-9]+(?:\\.[0-9]+){3}|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)(?:/\(numberPattern(0...128)))?"
       + "|unix:\(TargetText.pathPattern("A-Za-z0-9._@+=~%*?-"))"
       + "|container:[A-Za-z0-9_.*?-]{1,\(TargetText.containerNameLimit)})$"
   ) { text in

@@ -110,12 +110,23 @@ private func plainWords(_ failure: YAMLFailure, in bytes: [UInt8]) -> (Place, St
   }
 }
 
-/// Whether the character before `place` is `character`.
+/// Whether the character before `place` is `character`, which is ASCII.
 private func follows(_ character: Unicode.Scalar, _ place: Place, in bytes: [UInt8]) -> Bool {
-  let lines = bytes.split(separator: 0x0a, omittingEmptySubsequences: false)
-  guard lines.indices.contains(place.line - 1) else { return false }
-  let line = Array(String(decoding: lines[place.line - 1], as: UTF8.self).unicodeScalars)
-  return line.indices.contains(place.column - 2) && line[place.column - 2] == character
+  guard place.column > 1 else { return false }
+  var line = 1
+  var start = 0
+  while line < place.line, let end = bytes[start...].firstIndex(of: 0x0a) {
+    start = end + 1
+    line += 1
+  }
+  guard line == place.line else { return false }
+  // A character begins with any byte but one that continues another (RFC 3629 §3).
+  var column = 0
+  for byte in bytes[start...] where byte & 0xc0 != 0x80 {
+    column += 1
+    if column == place.column - 1 { return UInt32(byte) == character.value }
+  }
+  return false
 }
 
 extension Array where Element == Diagnostic {

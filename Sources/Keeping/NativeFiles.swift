@@ -13,23 +13,23 @@ struct NativeFiles: Sendable {
 
   /// The torrc itself; whoever names it vouches for the way to it.
   static func torrc(_ path: String) throws(KeepingError) -> [UInt8] {
+    let content: [UInt8]?
     do throws(FileError) {
-      let (parent, name) = split(path)
-      let file = try Descriptor.folder(at: parent).file(name, .peeking, .crossingMounts)
-      guard try file.status().kind == .file else {
-        throw FileError(EFTYPE, "read", path)
-      }
-      return try file.read(limit: TorrcReader.byteLimit)
+      content = try regularFile(path)
     } catch {
-      throw KeepingError(
-        error.number == EFTYPE
-          ? "\(path) is not a regular file: name the torrc"
-          : "\(path) cannot be read: \(error.reason)")
+      throw KeepingError("\(path) cannot be read: \(error.reason)")
     }
+    guard let content else { throw KeepingError("\(path) is not a regular file: name the torrc") }
+    return content
   }
 
-  /// `errno` has no word for it on Linux.
-  private static let EFTYPE: Int32 = 1001
+  /// `nil` for what is no regular file.
+  private static func regularFile(_ path: String) throws(FileError) -> [UInt8]? {
+    let (parent, name) = split(path)
+    let file = try Descriptor.folder(at: parent).file(name, .peeking, .crossingMounts)
+    guard try file.status().kind == .file else { return nil }
+    return try file.read(limit: TorrcReader.byteLimit)
+  }
 
   /// What is at a path that the tor sees, below one of the roots.
   func look(_ path: String) -> TorrcFile {

@@ -84,7 +84,9 @@ extension KeyRoot {
     if let damage = pins.damaged.min(by: { $0.key < $1.key }) {
       throw KeyStoreError(.io, "import", damage.value)
     }
-    if let (service, _) = pins.addresses.first(where: { $0.value == address && $0.key != place.service }) {
+    if let (service, _) = pins.addresses.first(where: {
+      $0.value == address && $0.key != place.service
+    }) {
       throw KeyStoreError(
         .keyPresent, "import",
         "\(address) is pinned to \(service): `formerly: \(service)` in the definition moves it to \(place.service)"

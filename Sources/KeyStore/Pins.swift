@@ -11,6 +11,9 @@ public struct Pins: Hashable, Sendable {
   public var addresses: [ServiceName: OnionAddress] = [:]
   /// Services whose pin is there and cannot be read: why, and what to do. They may be pinned to anything.
   public var damaged: [ServiceName: String] = [:]
+
+  /// None.
+  public init() {}
 }
 
 extension KeyRoot {

@@ -2,8 +2,9 @@ import OnionModel
 
 /// Who may use a key that lies in more than one place: two tors with one key take turns being reachable.
 extension Planner {
-  /// How strong a place's claim to an address is, the strongest first.
-  private enum Claim: Int { case served, pinned, none }
+  /// How strong a place's claim to an address is, the strongest first: the pin decides, and between two that are pinned,
+  /// which one runs.
+  private enum Claim: Int { case pinnedAndServed, pinned, served, none }
 
   /// Another place with a better claim to the key that was seen at `place`; where neither has any, every other one.
   func rival(
@@ -45,8 +46,12 @@ extension Planner {
   }
 
   private func claim(_ place: KeyPlace, to address: OnionAddress, _ sight: Sight) -> Claim {
-    if serves(place, address, sight) { return .served }
-    return sight.pins[place.service] == address ? .pinned : .none
+    switch (sight.pins[place.service] == address, serves(place, address, sight)) {
+    case (true, true): .pinnedAndServed
+    case (true, false): .pinned
+    case (false, true): .served
+    case (false, false): .none
+    }
   }
 
   /// A tor of ours has read that key there, and its container still stands.

@@ -277,13 +277,10 @@ extension Planner {
       planUnremembered(container, sheet, wanted.options, into: &group)
       return
     }
-    let services = appliedServices(sheet)
-    var needsRestart = mustRestart(sheet, applied)
-    if case .restart? = clientDrift(sheet) { needsRestart = true }
-    if applied.torrc != wanted.torrc || applied.services != services {
+    if applied.torrc != wanted.torrc || applied.services != appliedServices(sheet) {
       let moved = movedTargets(sheet)
       planConfiguration(
-        container, sheet, into: &group, needsRestart: needsRestart, isKnown: true,
+        container, sheet, into: &group, needsRestart: mustRestart(sheet, applied), isKnown: true,
         cause: moved.isEmpty ? .change : .drift, deviations: moved)
       return
     }
@@ -291,7 +288,8 @@ extension Planner {
   }
 
   private func mustRestart(_ sheet: InstanceSheet, _ applied: AppliedConfiguration) -> Bool {
-    appliedServices(sheet).contains { name, service in
+    if case .restart? = clientDrift(sheet) { return true }
+    return appliedServices(sheet).contains { name, service in
       // Under another name it is the same to tor: it goes by the key. It may know it by both, where a rename was cut short.
       applied.services.contains { known, before in
         guard known == name || before.address == service.address else { return false }

@@ -61,7 +61,7 @@ private struct InstanceReading {
       findings.append(
         TorrcFinding(
           .warning, line.place, line.written,
-          "tor 0.4.9 does not know it, and does not start with it"
+          "is unknown to tor 0.4.9: tor does not start with it"
             + (near.map { " (\($0)?)" } ?? "") + "; not carried"))
       return
     }

@@ -63,7 +63,15 @@ struct TorrcSections {
   private mutating func take(_ line: TorrcLine, _ name: String) {
     if name == "HiddenServiceAuthorizeClient" {
       // Not in tor's list any more; who wrote it behind a directory meant that service.
-      if !current.isEmpty { current.append(line) }
+      if current.isEmpty {
+        findings.append(
+          TorrcFinding(
+            .warning, line.place, name,
+            "is not carried: it belongs to no service, and tor skips it; who may reach a service is said by the files in"
+              + " its authorized_clients"))
+      } else {
+        current.append(line)
+      }
       return
     }
     if line.command == .clear {
@@ -161,8 +169,8 @@ private struct TorrcSection {
     }
     for line in rest { take(line) }
     options()
-    if service.ports.isEmpty {
-      fail(first, "has no HiddenServicePort that tor takes: tor does not start with it")
+    if !rest.contains(where: { $0.meaning?.name == ServiceOption.port.name }) {
+      fail(first, "has no HiddenServicePort: tor does not start with it")
     }
   }
 
@@ -212,7 +220,7 @@ private struct TorrcSection {
         TorrcService.Port(
           virtual: port.virtual, target: port.target, place: line.place, written: line.shownValue))
     } catch {
-      fail(line, "\(error.message): tor does not start with it")
+      fail(line, error.isOurs ? error.message : "\(error.message): tor does not start with it")
     }
   }
 
@@ -229,7 +237,8 @@ private struct TorrcSection {
   private func isOn(_ option: ServiceOption) -> Bool { value(option) == 1 }
 
   private mutating func options() {
-    if let (version, line) = values[.version], version != 3 {
+    // tor's own default is -1, for "see the directory".
+    if let (version, line) = values[.version], version != 3, version != -1 {
       fail(
         line,
         version == 2

@@ -26,9 +26,11 @@ struct TorrcPortValue: Hashable {
   var virtual: Int
   var target: TorrcTarget
 
-  /// What keeps tor from taking it.
+  /// What keeps it from being carried.
   struct Refusal: Error, Hashable {
     var message: String
+    /// tor takes it all the same.
+    var isOurs = false
   }
 
   /// Only blanks separate the two: behind a tab tor finds no target, and refuses the port.
@@ -130,7 +132,7 @@ struct TorrcPortValue: Hashable {
 
   private static func utf8(_ bytes: ArraySlice<UInt8>) throws(Refusal) -> String {
     guard let text = String(validating: bytes, as: UTF8.self) else {
-      throw Refusal(message: "\(shown(bytes)) is not in UTF-8")
+      throw Refusal(message: "\(shown(bytes)) is not in UTF-8: write it so", isOurs: true)
     }
     return text
   }

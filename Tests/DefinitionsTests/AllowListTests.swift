@@ -16,16 +16,32 @@ import Testing
     ("unix:/run/onion-targets/*/*", "unix:/run/onion-targets/a.sock", false),
     ("unix:/srv/app?.sock", "unix:/srv/app1.sock", true),
     ("unix:/srv/app?.sock", "unix:/srv/app/.sock", false),
-    ("container:web-*", "192.0.2.1:80", false),
+    ("container:web-*", "192.0.2.1:80", false), ("container:web-*", "container:web-1:80", true),
+    ("container:web-?", "container:web-10:80", false), ("container:*", "container:db:80", true),
+    ("container:web", "container:web-1:80", false), ("host", "container:host:80", false),
+    ("container:host", "host:80", false), ("::/0", "container:web:80", false),
+    ("64:ff9b::/96", "[64:ff9b::192.0.2.1]:80", false),
+    ("::/0", "[64:ff9b::192.0.2.1]:80", false), ("::/0", "[2002:c000:201::1]:80", false),
+    ("::/0", "[::ffff:0:192.0.2.1]:80", false), ("::/0", "[::192.0.2.1]:80", false),
+    ("192.0.2.0/24", "[64:ff9b::192.0.2.1]:80", false), ("::/0", "[2001:db8::1]:80", true),
   ])
   func entry(_ entry: String, target: String, isAllowed: Bool) throws {
     let list = try AllowList([entry])
     #expect((list.refusal(of: try TargetText.parse(target)) == nil) == isAllowed)
   }
 
+  /// A translator's address needs both: the network that leads to it, and what it leads to.
+  @Test(arguments: ["[64:ff9b::192.0.2.1]:80", "[2002:c000:201::1]:80"])
+  func aTranslatedAddressNeedsBoth(_ target: String) throws {
+    let list = try AllowList(["64:ff9b::/96", "2002::/16", "192.0.2.0/24"])
+    #expect(list.refusal(of: try TargetText.parse(target)) == nil)
+  }
+
   @Test func anEmptyListAllowsNothing() throws {
     let list = try AllowList([])
-    for target in ["host:1", "192.0.2.1:1", "[2001:db8::1]:1", "unix:/srv/app/a.sock"] {
+    for target in [
+      "host:1", "192.0.2.1:1", "[2001:db8::1]:1", "unix:/srv/app/a.sock", "container:web:80",
+    ] {
       #expect(list.refusal(of: try TargetText.parse(target)) != nil)
     }
   }

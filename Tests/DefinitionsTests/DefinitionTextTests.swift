@@ -1,4 +1,5 @@
 import Definitions
+import FixtureFiles
 import OnionModel
 import Testing
 

@@ -22,7 +22,10 @@ private struct Seeded: RandomNumberGenerator {
   private static let pieces: [[UInt8]] = [
     "[", "{", "]", "}", ": ", "- ", "\n", "\r\n", "\t", "&a ", "*a", "!!str ", "<<: ", "? ", "|\n",
     "'", "\"", "#", "---\n", "...\n", "%TAG ! x\n", "\u{feff}", "\u{0}", "access: clients\n",
-    "access: public\n", "clients: []\n", "ports:\n", "hosts: [web-1]\n",
+    "access: public\n", "clients: []\n", "ports:\n", "hosts: [web-1]\n", "instance: blog\n",
+    "key: {sealed: secrets/x.age}\n", "key: {generate: perHost}\n", "container: {image: web}\n",
+    "tor: {singleHop: true}\n", "tor: {introDoS: {rate: 1, burst: 0}}\n", "container:web:80",
+    "99999999999999999999", "[64:ff9b::1]:80",
   ].map { Array($0.utf8) }
 
   private func mutated(_ generator: inout Seeded) -> [UInt8] {

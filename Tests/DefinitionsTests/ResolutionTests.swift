@@ -273,6 +273,37 @@ import Testing
     #expect(keys(try pass([["blog": Self.clients([1, 2])], ["blog": shut]])) == [Sample.key(1)])
   }
 
+  /// Two last good definitions that were never beside each other before: what asked for anonymity keeps it.
+  @Test func singleHopsOfOtherTimesAreStopped() throws {
+    let quick = Self.head + Self.ports + "instance: shared\ntor: {singleHop: true}\n"
+    let plain = Self.head + Self.ports + "instance: shared\n"
+    func lastGood(_ name: String, _ text: String) throws -> Definition {
+      let files = RepositoryFiles([
+        "onionkeeper.yaml": Array("version: 1\n".utf8), "services/\(name).yaml": Array(text.utf8),
+      ])
+      return try #require(readRevision(files).services[Sample.name(name)]?.definition)
+    }
+    let bad = Array((Self.head + Self.badPorts).utf8)
+    let reading = readRevision(
+      RepositoryFiles([
+        "onionkeeper.yaml": Array("version: 1\n".utf8), "services/blog.yaml": bad,
+        "services/shop.yaml": bad,
+      ]))
+    let result = resolve(
+      reading, lastGood: [blog: try lastGood("blog", quick), shop: try lastGood("shop", plain)],
+      host: HostContext(
+        name: try #require(HostName("web-1")), labels: [:], allow: try AllowList(["host"]),
+        allowsSingleHop: true))
+    #expect(result.services.map(\.name) == [shop])
+    #expect(
+      result.stopped[blog]
+        == "services/blog.yaml says tor.singleHop: true, and services/shop.yaml is in its instance too"
+    )
+    #expect(result.rejections[blog]?.fallback == .stopped)
+    #expect(result.rejections[blog]?.diagnostics.count == 2)
+    #expect(result.rejections[shop]?.fallback == .lastGood)
+  }
+
   @Test func noMoreServicesThanTheHostAllows() throws {
     let all = ["a": Self.open, "b": Self.open, "blog": Self.open]
     let result = try pass([["blog": Self.open], all], limit: 2)

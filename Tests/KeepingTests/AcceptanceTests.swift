@@ -148,6 +148,29 @@ struct AcceptanceTests {
     }
   }
 
+  /// Folders and engine are pinned at set-up: a host file that moves them does nothing before the agent starts again.
+  @Test func aMovedHostFileReachesTheNextPassButForWhatIsPinned() async throws {
+    let host = try House()
+    try host.setUp()
+    _ = try host.commit()
+    try await host.agent { house in
+      let before = try await house.keeper.pass(trigger: "test", patience: nil)
+      #expect(before.desired.ageIdentity == nil && before.desired.backupRecipients.isEmpty)
+      var moved = try host.configuration()
+      moved.fingerprint = "another"
+      moved.engine = .path("/srv/other.sock")
+      moved.layout.keys = "/srv/other-keys"
+      moved.ageIdentity = "/srv/identity"
+      moved.backupRecipients = ["age1x"]
+      try await house.keeper.adopt(moved)
+      let after = try await house.keeper.pass(trigger: "test", patience: nil)
+      #expect(after.desired.layout == before.desired.layout)
+      #expect(await house.keeper.configuration.engine == .path("\(host.path)/none.sock"))
+      #expect(after.desired.ageIdentity == "/srv/identity")
+      #expect(after.desired.backupRecipients == ["age1x"])
+    }
+  }
+
   @Test func theRepositoryAwayChangesNothing() async throws {
     let host = try House()
     try host.setUp()

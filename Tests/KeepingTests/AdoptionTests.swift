@@ -65,7 +65,7 @@ import Testing
     let files = try DefinitionFolder(native.folder).read()
     var context = try house.configuration().context
     context.allow = try AllowList(["host"] + report.missingTargets)
-    #expect(check(files, host: context).map(\.description) == [])
+    #expect(check(files, hosts: [context]).map(\.description) == [])
     // The keys are here, pinned, with their client files.
     let keys = try house.keys
     let seen = await keys.observe([], owner: TorLayout.user)
@@ -145,12 +145,13 @@ import Testing
     #expect(report.services.map(\.outcome) == [.left])
     #expect(report.errors.contains { $0.contains("--public a") })
     #expect(!native.isFolderThere && report.written == [])
-    #expect(await (try house.keys).pins().value?.isEmpty ?? true)
+    let keys = try house.keys
+    #expect(await keys.pins().value == [:])
     let name = try #require(ServiceName("a"))
     let decided = try await native.adopt(.init(open: [name]))
     #expect(decided.services.map(\.outcome) == [.carried])
     #expect(try native.definition("a").contains("access: public"))
-    #expect(await (try house.keys).pins().value?[name] == address)
+    #expect(await keys.pins().value?[name] == address)
   }
 
   @Test func publicNeverLosesClients() async throws {

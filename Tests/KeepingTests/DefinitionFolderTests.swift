@@ -17,16 +17,6 @@ struct DefinitionFolderTests {
     }
   }
 
-  /// What README shows first must be right.
-  @Test func theExamplesAreValid() throws {
-    let examples = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("examples")
-    let files = try DefinitionFolder(examples.path).read()
-    let found = check(files)
-    #expect(!found.contains { $0.severity == .error }, "\(found)")
-    #expect(files.files.count == 4)
-  }
-
   @Test func aFolderIsReadAsACommitIs() throws {
     let host = try House()
     try host.write("repository/services/README.md", "x")

@@ -68,7 +68,7 @@ struct NativeTor {
   /// Every path below the root with its content, owner, mode and times.
   func snapshot() throws -> [String: String] {
     var found: [String: String] = [:]
-    for case let path as String in FileManager.default.enumerator(atPath: root) ?? .init() {
+    for path in try FileManager.default.subpathsOfDirectory(atPath: root) {
       var status = stat()
       guard lstat("\(root)/\(path)", &status) == 0 else { continue }
       let content = FileManager.default.contents(atPath: "\(root)/\(path)") ?? Data()
@@ -79,7 +79,6 @@ struct NativeTor {
     return found
   }
 
-  static let key = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567ABCDEFGHIJKLMNOPQRSA"
   static func client(_ letter: Character) -> String {
     "descriptor:x25519:\(String(repeating: letter, count: 51))A\n"
   }

@@ -58,6 +58,8 @@ struct RendererTests {
     try house.commit()
     try house.setUp()
     let renderer = Renderer(try house.configuration())
+    // A journal, as `setup` makes it, and nothing accepted.
+    try await house.agent { _ in }
     await #expect(throws: KeepingError.self) {
       _ = try await renderer.accepted(try name("blog"), asksEngine: false)
     }

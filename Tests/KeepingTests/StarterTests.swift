@@ -60,7 +60,7 @@ struct StarterTests {
     #expect(mode == 0o600)
     // As it is, it says which file to write next; then all is well.
     let early = RepositoryCheck(folder: nil, hostFiles: [path], current: "/").run()
-    #expect(early.map(\.path) == ["repository.trust"])
+    #expect(early.map(\.path) == ["repository.trust.signers"])
     #expect(early.first?.message.contains("allowed_signers") == true)
     let signers = "\(scratch.path)/allowed_signers"
     try Data("a@example.org namespaces=\"git\" ssh-ed25519 AAAA\n".utf8).write(

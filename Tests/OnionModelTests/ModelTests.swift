@@ -35,6 +35,19 @@ struct ModelTests {
     #expect(Base32.decode(text) == nil)
   }
 
+  /// The first is age's own example (age-encryption.org/v1, "The X25519 recipient type").
+  @Test(arguments: [
+    ("age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj", true),
+    ("age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwk", false),
+    ("AGE1ZVKYG2LQZRAA2LNJVQEJ32NKUU0UES2S82HZRYE869XEEXVN73EQUNUJWJ", false),
+    ("age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujw", false),
+    ("AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ", false),
+    ("", false), ("age1", false), ("ssh-ed25519", false), ("ssh-ed25519 AAAA", false),
+    ("ssh-dss AAAAB3NzaC1kc3M=", false),
+  ]) func ageRecipients(text: String, isValid: Bool) {
+    #expect(AgeRecipient.isValid(text) == isValid)
+  }
+
   @Test(arguments: ["", "-a", "A", "a_b", "a/b", String(repeating: "a", count: 49)])
   func badNamesAreRefused(text: String) {
     #expect(ServiceName(text) == nil)

@@ -41,8 +41,8 @@ struct BackupTests {
     scene.forget(blog)
     #expect(
       words(scene.plan) == [
-        "generateKey", "backUpKey", "verifyConfiguration", "createContainer", "startContainer",
-        "prove",
+        "generateKey", "backUpKey", "writeFiles", "verifyConfiguration", "createContainer",
+        "startContainer", "prove",
       ])
     #expect(scene.findings.isEmpty)
   }

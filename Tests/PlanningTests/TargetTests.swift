@@ -100,8 +100,8 @@ struct TargetTests {
     scene.forget(Self.blog)
     #expect(
       words(scene.plan) == [
-        "generateKey", "verifyConfiguration", "createContainer", "joinNetwork", "startContainer",
-        "prove",
+        "generateKey", "writeFiles", "verifyConfiguration", "createContainer", "joinNetwork",
+        "startContainer", "prove",
       ])
     #expect(scene.findings.isEmpty)
   }

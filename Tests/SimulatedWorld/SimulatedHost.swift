@@ -109,7 +109,7 @@ public struct SimulatedHost: Hashable, Sendable {
   }
 
   /// Processes of our tors, by container: a restart is another number.
-  public var processes: [String: Int] {
+  public var pids: [String: Int] {
     containers.filter { $0.value.agent == agent && $0.value.isRunning }.mapValues(\.facts.pid)
   }
 

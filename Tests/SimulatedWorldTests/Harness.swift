@@ -134,7 +134,7 @@ struct Harness {
 
   /// Containers of targets go and come back elsewhere: no tor ends for it, and each follows by a reload.
   private mutating func loseTargets() async throws {
-    let processes = await world.host.processes
+    let pids = await world.host.pids
     await world.stopTargets()
     let blind = try await pass(isCalm: true, isApproved: true)
     if !blind.isEmpty {
@@ -142,7 +142,7 @@ struct Harness {
     }
     await world.moveTargets()
     try await pass(isCalm: true, isApproved: true)
-    if await world.host.processes != processes {
+    if await world.host.pids != pids {
       await world.report(Violation("target.interrupted", "a tor ended with its target"))
     }
     let plan = try await pass(isCalm: true, isApproved: true)

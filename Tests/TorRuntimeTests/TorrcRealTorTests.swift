@@ -139,12 +139,14 @@ private struct TorDump {
 
   /// tor writes values with odd characters in quotes: its own syntax.
   private static func services(_ output: [UInt8]) throws -> [String] {
-    let rows = output.split(separator: 0x0a).filter { $0.starts(with: Array("HiddenService".utf8)) }
-    var syntax = TorrcSyntax(Array(rows.joined(separator: [0x0a])))
     var lines: [String] = []
-    while let entry = try syntax.next() {
-      let name = String(decoding: entry.name, as: UTF8.self)
-      if !others.contains(name) { lines.append("\(name) \(shown(entry.value, limit: .max))") }
+    // Row by row: a backslash at a value's end is not escaped, and joins nothing here.
+    for row in output.split(separator: 0x0a) where row.starts(with: Array("HiddenService".utf8)) {
+      var syntax = TorrcSyntax(Array(row))
+      while let entry = try syntax.next() {
+        let name = String(decoding: entry.name, as: UTF8.self)
+        if !others.contains(name) { lines.append("\(name) \(shown(entry.value, limit: .max))") }
+      }
     }
     return lines
   }

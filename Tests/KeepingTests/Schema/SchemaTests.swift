@@ -21,10 +21,16 @@ import Testing
       "own name", "says nothing", "lie in each other", "either tokenFile", "at once (one of",
       "cannot stand beside", "is below", "is this service's own", "without ageIdentity",
     ],
-    "an address that no backend has": ["write host:", "no machine's address", "is not an IPv"],
+    "an address that no backend has": [
+      "write host:", "no machine's address", "is not an IPv", "is link-local",
+    ],
     "a place that no container gets": ["is never allowed", "write unix:", "bytes long"],
     "a key that is known elsewhere": ["Onionkeeper's own", "private line"],
-    "the form of a URL": ["http", "ssh"],
+    "the form of a URL, branch or name": [
+      "http", "ssh", "repository URL", "is not a branch name", "another webhook's name",
+    ],
+    "a key that cannot be one": ["small order", "is not an age recipient", "age identity"],
+    "a network's inner form": ["has bits behind"],
   ]
 
   struct Case: Sendable {
@@ -33,19 +39,19 @@ import Testing
   }
 
   @Test func definitions() throws {
-    let cases =
-      try Self.files("Tests/DefinitionsTests/Fixtures/definitions")
-      + Self.sections(of: "services/") + Self.files("examples/services")
+    let fixtures = try Self.files("Tests/DefinitionsTests/Fixtures/definitions")
+    let examples = try Self.files("examples/services")
+    let cases = try fixtures + examples + Self.sections(of: "services/")
     #expect(cases.count > 100)
-    try agree(.definition, cases + Self.mutations(of: cases, .definition))
+    try agree(.definition, cases + Self.mutations(of: examples + fixtures, .definition))
   }
 
   @Test func repositoryFiles() throws {
-    let cases =
-      try Self.files("Tests/DefinitionsTests/Fixtures/repository")
-      + Self.sections(of: "onionkeeper.yaml") + Self.files("examples")
+    let fixtures = try Self.files("Tests/DefinitionsTests/Fixtures/repository")
+    let examples = try Self.files("examples")
+    let cases = try fixtures + examples + Self.sections(of: "onionkeeper.yaml")
     #expect(cases.count > 10)
-    try agree(.repository, cases + Self.mutations(of: cases, .repository))
+    try agree(.repository, cases + Self.mutations(of: examples + fixtures, .repository))
   }
 
   @Test func hostFiles() throws {
@@ -53,11 +59,17 @@ import Testing
       HostFileTests.refused.map { old, new, _ in
         HostFileTests.minimal.replacingOccurrences(of: old, with: new)
       } + [HostFileTests.minimal, StarterFile.host]
+    let fixtures = try Self.files("Tests/KeepingTests/Fixtures/host").map { item in
+      let text = String(decoding: item.bytes, as: UTF8.self)
+      return Case(
+        name: item.name, bytes: Array(text.replacingOccurrences(of: "FOLDER", with: "/x").utf8))
+    }
+    let examples = try Self.files("examples/hosts")
     let cases =
       texts.enumerated().map { Case(name: "host \($0.offset)", bytes: Array($0.element.utf8)) }
-      + (try Self.files("examples/hosts"))
-    #expect(cases.count > 15)
-    try agree(.host, cases + Self.mutations(of: cases, .host))
+      + fixtures + examples
+    #expect(cases.count > 30)
+    try agree(.host, cases + Self.mutations(of: fixtures + examples, .host))
   }
 
   // MARK: Agreement
@@ -65,6 +77,7 @@ import Testing
   private func agree(_ kind: DocumentSchema, _ cases: [Case]) throws {
     var documents: [String: JSONValue] = [:]
     var errors: [String: [Diagnostic]] = [:]
+    let reader = try Reader(kind)
     for item in cases {
       // What is no YAML for us no schema is asked about.
       let document = YAMLDocument.read(bytes: item.bytes, file: item.name)
@@ -72,7 +85,7 @@ import Testing
         continue
       }
       documents[item.name] = JSONValue(root)
-      errors[item.name] = try Self.errors(kind, item.bytes)
+      errors[item.name] = try reader.errors(item.bytes)
     }
     #expect(documents.count > cases.count / 3)
     let refusals = try SchemaValidator.refusals(of: documents, schema: kind.json)
@@ -91,30 +104,39 @@ import Testing
     }
   }
 
-  private static func errors(_ kind: DocumentSchema, _ bytes: [UInt8]) throws -> [Diagnostic] {
-    let found: [Diagnostic]
-    switch kind {
-    case .definition:
-      let files = RepositoryFiles([
-        "onionkeeper.yaml": Array("version: 1\n".utf8), "services/blog.yaml": bytes,
-        "secrets/blog.age": sealed, "secrets/shop.age": sealed,
-      ])
-      found = readRevision(files).diagnostics
-    case .repository:
-      found = readRevision(RepositoryFiles(["onionkeeper.yaml": bytes])).diagnostics
-    case .host:
-      let folder = try HostFileTests.Folder()
-      try folder.write("host.yaml", String(decoding: bytes, as: UTF8.self), mode: 0o600)
-      do throws(HostFileError) {
-        _ = try HostFile(path: "\(folder.path)/host.yaml", of: .another).read()
-        found = []
-      } catch { found = error.diagnostics }
-    }
-    return found.filter(isError)
-  }
+  /// The whole reader of a kind of document, with what only a look at several fields tells.
+  private struct Reader {
+    private let kind: DocumentSchema
+    private let folder: HostFileTests.Folder
+    /// What looks like an age file.
+    private static let sealed = Array("age-encryption.org/v1\n".utf8)
 
-  /// What looks like an age file.
-  private static let sealed = Array("age-encryption.org/v1\n".utf8)
+    init(_ kind: DocumentSchema) throws {
+      self.kind = kind
+      folder = try HostFileTests.Folder()
+    }
+
+    func errors(_ bytes: [UInt8]) throws -> [Diagnostic] {
+      let found: [Diagnostic]
+      switch kind {
+      case .definition:
+        let files = RepositoryFiles([
+          "onionkeeper.yaml": Array("version: 1\n".utf8), "services/blog.yaml": bytes,
+          "secrets/blog.age": Self.sealed, "secrets/shop.age": Self.sealed,
+        ])
+        found = readRevision(files).diagnostics
+      case .repository:
+        found = readRevision(RepositoryFiles(["onionkeeper.yaml": bytes])).diagnostics
+      case .host:
+        try folder.write("host.yaml", String(decoding: bytes, as: UTF8.self), mode: 0o600)
+        do throws(HostFileError) {
+          _ = try HostFile(path: "\(folder.path)/host.yaml", of: .another).read()
+          found = []
+        } catch { found = error.diagnostics }
+      }
+      return found.filter(SchemaTests.isError)
+    }
+  }
 
   private static func isError(_ diagnostic: Diagnostic) -> Bool { diagnostic.severity == .error }
 
@@ -146,36 +168,52 @@ import Testing
       }
   }
 
-  /// The files of `=== PATH` fixtures whose path begins so.
+  /// The files of `=== PATH` fixtures, and of `=== NUMBER PATH` ones, whose path begins so.
   private static func sections(of path: String) throws -> [Case] {
-    let folder = "Tests/DefinitionsTests/Fixtures/revisions"
-    let url = root.appendingPathComponent(folder)
     var cases: [Case] = []
-    for name in try FileManager.default.contentsOfDirectory(atPath: url.path).sorted() {
-      let text = try String(contentsOf: url.appendingPathComponent(name), encoding: .utf8)
-      for section in text.components(separatedBy: "=== ").dropFirst() {
-        guard let end = section.firstIndex(of: "\n"), section.hasPrefix(path) else { continue }
-        cases.append(
-          Case(
-            name: "\(name) \(section[..<end])",
-            bytes: Array(section[section.index(after: end)...].utf8)))
+    for folder in ["revisions", "histories"] {
+      let url = root.appendingPathComponent("Tests/DefinitionsTests/Fixtures/\(folder)")
+      for name in try FileManager.default.contentsOfDirectory(atPath: url.path).sorted() {
+        let text = try String(contentsOf: url.appendingPathComponent(name), encoding: .utf8)
+        for section in text.components(separatedBy: "\n=== ").dropFirst() {
+          guard let end = section.firstIndex(of: "\n"),
+            section[..<end].split(separator: " ").last?.hasPrefix(path) == true
+          else { continue }
+          cases.append(
+            Case(
+              name: "\(name) \(section[..<end])",
+              bytes: Array(section[section.index(after: end)...].utf8)))
+        }
       }
     }
     return cases
   }
 
-  /// Each value of each valid document, replaced by values of other kinds and sizes, left out, or joined by a stranger.
-  /// Written as JSON, which is YAML.
+  /// Each value of each valid document replaced by values of other kinds and sizes, left out, or joined by a stranger;
+  /// once for each place in a description. Written as JSON, which is YAML.
   private static func mutations(of cases: [Case], _ kind: DocumentSchema) throws -> [Case] {
     var mutants: [String: Case] = [:]
-    for item in cases where try errors(kind, item.bytes).isEmpty {
+    let reader = try Reader(kind)
+    for item in cases where try reader.errors(item.bytes).isEmpty {
       guard let root = YAMLDocument.read(bytes: item.bytes, file: item.name).root else { continue }
-      for mutant in JSONValue(root).mutants where mutants[mutant.text] == nil {
-        mutants[mutant.text] = Case(
-          name: "mutant \(mutants.count) of \(item.name)", bytes: Array(mutant.text.utf8))
+      for mutant in JSONValue(root).mutants where mutants[mutant.name] == nil {
+        mutants[mutant.name] = Case(
+          name: "\(item.name) with \(mutant.name)", bytes: Array(mutant.document.text.utf8))
       }
     }
+    #expect(mutants.count > 200)
     return mutants.values.sorted { $0.name < $1.name }
+  }
+}
+
+/// A document with one thing changed.
+private struct Mutant {
+  /// The place in the description, and what is there: `ports[].virtual: 70000`.
+  var name: String
+  var document: JSONValue
+
+  func inside(_ path: String, _ place: (JSONValue) -> JSONValue) -> Mutant {
+    Mutant(name: path + name, document: place(document))
   }
 }
 
@@ -183,36 +221,41 @@ extension JSONValue {
   private static let strange: [JSONValue] = [
     .null, .boolean(true), .number("0"), .number("-1"), .number("1"), .number("70000"),
     .number("1.5"), .number("99999999999"), .string(""), .string("x"), .string("no such"),
-    .string("1"), .string("/"), .string("0s"), .string("9MiB"), .string("UPPER"),
-    .string(String(repeating: "x", count: 600)), .array([]), .object([]), .array([.string("x")]),
-    .object([Member("labels", .object([]))]),
+    .string("1"), .string("/"), .string("/x/../y"), .string("0s"), .string("9MiB"),
+    .string("UPPER"), .string(String(repeating: "x", count: 600)), .array([]), .object([]),
+    .array([.string("x")]), .object([Member("labels", .object([]))]),
   ]
 
   /// This value with one thing changed, each in turn.
-  fileprivate var mutants: [JSONValue] {
-    var all = Self.strange
+  fileprivate var mutants: [Mutant] {
+    var all = Self.strange.map { Mutant(name: ": \($0.text.prefix(40))", document: $0) }
     switch self {
     case .array(let items):
       for index in items.indices {
         all += items[index].mutants.map { mutant in
-          var items = items
-          items[index] = mutant
-          return .array(items)
+          mutant.inside("[]") { document in
+            var items = items
+            items[index] = document
+            return .array(items)
+          }
         }
       }
-      all.append(.array(items + items))
+      all.append(Mutant(name: " doubled", document: .array(items + items)))
     case .object(let members):
       for index in members.indices {
         all += members[index].value.mutants.map { mutant in
-          var members = members
-          members[index].value = mutant
-          return .object(members)
+          mutant.inside(".\(members[index].key)") { document in
+            var members = members
+            members[index].value = document
+            return .object(members)
+          }
         }
         var fewer = members
         fewer.remove(at: index)
-        all.append(.object(fewer))
+        all.append(Mutant(name: " without \(members[index].key)", document: .object(fewer)))
       }
-      all.append(.object(members + [Member("stranger", .string("x"))]))
+      all.append(
+        Mutant(name: " and a stranger", document: .object(members + [Member("stranger", .null)])))
     default: break
     }
     return all

@@ -3,15 +3,22 @@
 FILE is {"schema": …, "documents": {name: value}}; the answer, {name: [path of each error]}, goes to standard output.
 """
 import json
+import re
 import sys
 
 import jsonschema
 
 
 def text(parts):
+    """As our diagnostics write it: ports[0].virtual, labels["re gion"]."""
     path = ""
     for part in parts:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif not re.fullmatch("[A-Za-z0-9_-]+", part):
+            path += f'["{part}"]'
+        else:
+            path += f".{part}" if path else part
     return path
 
 
