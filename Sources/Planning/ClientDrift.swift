@@ -17,7 +17,10 @@ extension Planner {
     var opening: [Deviation] = []
     for service in sheet.configuration.services where service.access.asksForClients {
       let place = KeyPlace(instance: sheet.instance, service: service.name)
-      guard let address = service.address, let found = observed.keys[place]?.value?.clientFiles
+      // What its tor has not read yet cannot have opened it.
+      guard let address = service.address,
+        sheet.memory.applied?.services[service.name] != nil,
+        let found = observed.keys[place]?.value?.clientFiles
       else { continue }
       let wanted = service.companions.clientFiles(of: address)
       guard found != wanted else { continue }
