@@ -104,8 +104,20 @@ struct GroupRun: Sendable {
     return !outcome.hasFailed
   }
 
-  /// Later steps learn the address of a key that this one has made.
+  /// Later steps learn the address of a key that this one has made, and the fallback which container it made: somebody may
+  /// rename that one before it is removed.
   private mutating func resolve(_ outcome: Outcome) {
+    if case .createContainer(let specification) = outcome.step.action,
+      case .succeeded(.created(let id)) = outcome.result
+    {
+      context.group.fallback = context.group.fallback.map { step in
+        var step = step
+        if case .removeContainer(specification.instance, id: specification.name) = step.action {
+          step.action = .removeContainer(specification.instance, id: id)
+        }
+        return step
+      }
+    }
     let place: KeyPlace
     switch outcome.step.action {
     case .generateKey(let made, _, _, _), .unsealKey(let made, _, _, _, _, _, _): place = made

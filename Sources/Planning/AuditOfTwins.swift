@@ -20,8 +20,12 @@ struct AuditOfTwins {
           holders[instance, default: [:]].updateValue(service.address, forKey: name)
         }
       } else {
+        // Nobody remembers what it has read: what it says itself, or else whatever it can have been.
+        let said = observed.tors[instance]?.value?.serviceOptions
         for (name, place) in memory.services
-        where place == instance && holders[instance]?[name] == nil {
+        where place == instance && holders[instance]?[name] == nil
+          && said?.contains("HiddenServiceDir \(TorLayout.keys)/\(name)") != false
+        {
           holders[instance, default: [:]].updateValue(nil, forKey: name)
         }
       }

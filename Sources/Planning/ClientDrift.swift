@@ -15,11 +15,18 @@ extension Planner {
   func clientDrift(_ sheet: InstanceSheet) -> ClientDrift? {
     var missing: [Deviation] = []
     var opening: [Deviation] = []
-    for service in sheet.configuration.services where service.access.asksForClients {
+    // One that joins was never read.
+    let served = liveNames(sheet.instance)
+    for service in sheet.configuration.services where served.contains(service.name) {
       let place = KeyPlace(instance: sheet.instance, service: service.name)
-      // What its tor has not read yet cannot have opened it.
-      guard let address = service.address,
-        sheet.memory.applied?.services[service.name] != nil,
+      if let directory = observed.keys[place]?.value,
+        directory.onionBalance != service.companions.onionBalanceText
+      {
+        missing.append(
+          Deviation(
+            "\(place)/\(KeyFiles.onionBalance)", expected: "as defined", observed: "another"))
+      }
+      guard service.access.asksForClients, let address = service.address,
         let found = observed.keys[place]?.value?.clientFiles
       else { continue }
       let wanted = service.companions.clientFiles(of: address)

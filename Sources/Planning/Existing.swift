@@ -290,13 +290,12 @@ extension Planner {
   private func mustRestart(_ sheet: InstanceSheet, _ applied: AppliedConfiguration) -> Bool {
     if case .restart? = clientDrift(sheet) { return true }
     return appliedServices(sheet).contains { name, service in
-      // Under another name it is the same to tor: it goes by the key.
-      guard
-        let before = applied.services[name]
-          ?? applied.services.values.first(where: { $0.address == service.address })
-      else { return false }
-      return before.address != service.address
-        || mustRestart(from: before.access, to: service.access)
+      // Under another name it is the same to tor: it goes by the key. It may know it by both, where a rename was cut short.
+      applied.services.contains { known, before in
+        guard known == name || before.address == service.address else { return false }
+        return before.address != service.address
+          || mustRestart(from: before.access, to: service.access)
+      }
     }
   }
 

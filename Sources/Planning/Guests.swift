@@ -114,10 +114,10 @@ extension Planner {
     let isForgotten =
       isEmptied && desired.stopped.keys.allSatisfy { !occupants.contains($0) }
       && (memory.instances[instance] != nil || !removed.isEmpty)
-    guard planRetirements(removed, instance, isForgotten: isForgotten, sight), isForgotten else {
+    let last = isForgotten && occupants.count == 1 ? removed.first : nil
+    guard planRetirements(removed, instance, forgottenWith: last, sight), isForgotten else {
       return
     }
-    let last = occupants.count == 1 ? removed.first : nil
     var rest = [Step(.forgetInstance(instance), cause: .change, service: last)]
     // Last: a stranger in it may keep it here, and that must not keep the service in our memory.
     let network = networkName(instance, engine: sight.engine)

@@ -110,23 +110,24 @@ extension Planner {
   /// The keys of those that leave an instance which goes on: after its tor has been told.
   mutating func planSharedRemovals(_ instance: InstanceName, _ sight: Sight) {
     let leaving = departures.filter { $0.value.instance == instance }
-    _ = planRetirements(Set(leaving.keys), instance, isForgotten: false, sight)
+    _ = planRetirements(Set(leaving.keys), instance, forgottenWith: nil, sight)
   }
 
-  /// - Parameter isForgotten: a later step of the group forgets the instance and its only service.
+  /// - Parameter last: whom a later step of the group forgets together with the instance.
   /// - Returns: whether none of them has to wait.
   mutating func planRetirements(
-    _ names: Set<ServiceName>, _ instance: InstanceName, isForgotten: Bool, _ sight: Sight
+    _ names: Set<ServiceName>, _ instance: InstanceName, forgottenWith last: ServiceName?,
+    _ sight: Sight
   ) -> Bool {
     var areAllGoing = true
     for name in names.sorted() {
       guard let departure = departures[name] else { continue }
-      var servers = tors.byName[name] ?? []
-      let addresses = departure.places.compactMap { observed.keys[$0]?.value?.address }
-      for address in addresses { servers.formUnion(tors.byAddress[address] ?? []) }
+      let holders = (tors.byName[name] ?? []).union(departure.places.map(\.instance))
       guard
-        servers.allSatisfy({
-          hasLetGo($0, of: [name], addresses.first, sight) && ($0 == instance || !isActing($0))
+        holders.allSatisfy({ holder in
+          let names = servedNames(of: name, at: departure.places, in: holder)
+          return names.isDisjoint(with: allNames(holder))
+            || hasLetGo(holder, of: names, nil, sight) && (holder == instance || !isActing(holder))
         })
       else {
         wait(
@@ -141,7 +142,7 @@ extension Planner {
           .retireKey(place, observed.keys[place]?.value?.address), cause: .change, service: name,
           deviations: [deviation])
       }
-      if steps.isEmpty, !(isForgotten && names.count == 1) {
+      if steps.isEmpty, name != last {
         steps = [
           Step(.forgetService(name), cause: .change, service: name, deviations: [deviation])
         ]
@@ -149,6 +150,18 @@ extension Planner {
       add(StepGroup(subject: .instance(instance), steps: steps))
     }
     return areAllGoing
+  }
+
+  /// What a tor may know a removed service by: its name, and another under which it has read the same key, unless that is
+  /// somebody else's.
+  private func servedNames(
+    of name: ServiceName, at places: [KeyPlace], in instance: InstanceName
+  ) -> Set<ServiceName> {
+    let addresses = Set(places.compactMap { observed.keys[$0]?.value?.address })
+    let others = (memory.instances[instance]?.applied?.services ?? [:]).filter { known, service in
+      addresses.contains(service.address) && bearers[known] == nil
+    }
+    return Set(others.keys).union([name])
   }
 
   /// Whether another group of this plan has steps: its outcome is not known to this one.

@@ -31,7 +31,8 @@ extension SimulatedHost {
     }
     for place in keys.keys.sorted()
     where !unowned.contains(place) && !wanted.contains(place.service)
-      && keys[place]?.address.map(everPinned.contains) ?? true
+      && keys[place]?.address.map({ everPinned.contains($0) && isPinned($0, place.service) })
+        ?? true
       && !formers.contains(place.service)
       && !isFrozen(place.instance, desired)
     {
@@ -77,15 +78,17 @@ extension SimulatedHost {
     return found
   }
 
-  /// Its key is not whole, or another than is wanted.
+  /// Its key is not whole, or another than is wanted, or its target is nowhere.
   private func isHeld(_ service: OnionService) -> Bool {
     let place = KeyPlace(instance: service.instance, service: service.name)
-    guard let address = keys[place]?.address else { return true }
-    // A container that is never there, or two places with one key: one of them is held, and which is not judged here.
-    let targets = service.ports.compactMap(\.target.containerName)
-    return (service.address ?? pins[service.name] ?? address) != address
-      || targets.contains { self.targets[$0] == nil }
-      || keys.contains { $0.key != place && $0.value.address == address }
+    guard let address = keys[place]?.address,
+      (service.address ?? pins[service.name] ?? address) == address
+    else { return true }
+    if service.ports.compactMap(\.target.containerName).contains(where: { targets[$0] == nil }) {
+      return true
+    }
+    // Two places with one key: one of them is held, and which is not judged here.
+    return keys.contains { $0.key != place && $0.value.address == address }
   }
 
   /// Nothing of an instance may be touched: somebody pauses it, something foreign is in the way, or its tor runs with a
@@ -104,11 +107,17 @@ extension SimulatedHost {
     }
   }
 
+  /// A key that its service has given up for another stays where it is: nobody defines it any more.
+  private func isPinned(_ address: OnionAddress, _ service: ServiceName) -> Bool {
+    pins[service].map { $0 == address } ?? true
+  }
+
   /// What a tor serves and must not be told about.
   private func isWaiting(_ name: ServiceName, _ desired: Desired) -> Bool {
     let bearer =
       desired.services.first { $0.name == name } ?? desired.services.first { $0.formerly == name }
-    return bearer.map { isHeld($0) && desired.stopped[$0.name] == nil } ?? false
+    guard let bearer else { return desired.unsettled.contains(name) }
+    return isHeld(bearer) && desired.stopped[bearer.name] == nil
   }
 
   private func differences(
@@ -165,14 +174,17 @@ extension SimulatedHost {
         ConfiguredService(
           name: $0.name, address: nil, ports: $0.ports, access: $0.access, tor: $0.tor)
       }, network: desired.network, containers: targets.mapValues(\.address))
+    guard guests.isEmpty else { return found }
     let own = ownNetwork(instance)
     let names = Set(members.flatMap(\.ports).compactMap(\.target.containerName))
     let joined = Set(names.compactMap { targets[$0]?.network }).union([own])
-    if guests.isEmpty, Set(container.facts.networks) != joined {
+    let isCertain = all.flatMap(\.ports).compactMap(\.target.containerName)
+      .allSatisfy { targets[$0]?.isRunning == true }
+    if isCertain, Set(container.facts.networks) != joined {
       differ("is in networks \(container.facts.networks) instead of \(joined.sorted())")
     }
     let gateway = networks[own]?.gateway
-    if guests.isEmpty, tor.options != configuration.serviceOptions(gateway: gateway) {
+    if tor.options != configuration.serviceOptions(gateway: gateway) {
       differ("options \(tor.options)")
     }
     return found

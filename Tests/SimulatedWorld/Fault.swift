@@ -43,6 +43,7 @@ extension SimulatedHost {
     case .buildFails: trouble.buildFails = true
     case .imageUnknown: trouble.imageUnknown = true
     case .networksUnknown: trouble.networksUnknown = true
+    case .socketDirectoriesGone: trouble.socketDirectoriesGone = true
     case .ageMissing: trouble.ageMissing = true
     case .backupsUnreadable: trouble.backupsUnreadable = true
     case .backupsDeleted: backups = []
@@ -51,7 +52,6 @@ extension SimulatedHost {
       if let name = random.pick(targets.keys.sorted()) { targets[name]?.isRunning = false }
     case .targetMoved:
       if let name = random.pick(targets.keys.sorted()) { moveTarget(name, &random) }
-    case .socketDirectoriesGone: trouble.socketDirectoriesGone = true
     case .controlSilent:
       if let instance = random.pick(folders.keys.sorted()) {
         trouble.controlSilent.insert(instance)

@@ -141,17 +141,17 @@ public struct SimulatedHost: Hashable, Sendable {
     public var served: Set<ServiceName>
   }
 
-  public var processes: [ServiceName: Process] {
-    var processes: [ServiceName: Process] = [:]
+  public var servers: [ServiceName: Process] {
+    var servers: [ServiceName: Process] = [:]
     for container in containers.values where container.isRunning {
       let served = Set(container.tor?.served.keys ?? [:].keys)
       for name in served {
-        processes[name] = Process(
+        servers[name] = Process(
           instance: container.instance, container: container.id, number: container.facts.pid,
           served: served)
       }
     }
-    return processes
+    return servers
   }
 
   func container(_ idOrName: String) -> SimulatedContainer? {

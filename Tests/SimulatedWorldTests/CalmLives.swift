@@ -8,11 +8,11 @@ extension Harness {
     var harness = try await Harness(seed, 1, planner, audited)
     for _ in 0..<12 {
       let before = harness.commits.desired
-      let running = await harness.world.host.processes
+      let running = await harness.world.host.servers
       try await harness.commit()
       try await harness.passUntilQuiet()
       let after = harness.commits.desired
-      let processes = await harness.world.host.processes
+      let processes = await harness.world.host.servers
       for (service, process) in running.sorted(by: { $0.key < $1.key })
       where !process.isSame(as: processes[service])
         && isUntouched(service, process, before, after)
