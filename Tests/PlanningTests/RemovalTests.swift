@@ -143,7 +143,7 @@ struct RemovalTests {
     renamed.formerly = Self.four[0].name
     scene.desired.services = Array(Self.four.dropFirst()) + [renamed]
     #expect(
-      words(scene.plan).prefix(3) == ["removeContainer", "moveKey", "forgetInstance"])
+      words(scene.plan).prefix(3) == ["removeContainer", "forgetInstance", "moveKey"])
     #expect(!words(scene.plan).contains("generateKey"))
     #expect(scene.findings.isEmpty)
   }
