@@ -82,7 +82,9 @@ extension KeyRoot {
     }
     let pins = try readPins(root)
     if let (_, damage) = pins.damaged.first { throw KeyStoreError(.io, "import", damage) }
-    if let (service, _) = pins.addresses.first(where: { $0.value == address && $0.key != place.service }) {
+    if let (service, _) = pins.addresses.first(where: {
+      $0.value == address && $0.key != place.service
+    }) {
       throw KeyStoreError(
         .keyPresent, "import",
         "\(address) is pinned to \(service): `formerly: \(service)` in the definition moves it to \(place.service)"

@@ -256,7 +256,8 @@ extension Planner {
     planRunning(container, facts, sheet, into: &group)
     let cause = fileCause(sheet)
     group.steps.insert(
-      contentsOf: joiningNetworks(of: facts, sheet, cause: cause), at: min(keySteps, group.steps.count))
+      contentsOf: joiningNetworks(of: facts, sheet, cause: cause),
+      at: min(keySteps, group.steps.count))
     group.steps += leavingNetworks(of: facts, sheet, cause: cause)
   }
 
