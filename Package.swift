@@ -96,7 +96,7 @@ let package = Package(
       swiftSettings: settings),
     // Tests.
     support("StubServer", [], exclude: ["README.md"]),
-    support("FixtureFiles", []),
+    support("FixtureFiles", [], exclude: ["README.md"]),
     support("Spawning", []),
     support("Swapping", ["CLinux"]),
     support("SimulatedWorld", ["Executing", "OnionModel"], exclude: ["README.md"]),

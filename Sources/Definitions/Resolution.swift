@@ -184,7 +184,7 @@ private struct Resolver {
       return
     }
     let file = diagnostics.first?.file ?? last.file
-    if let reason = narrowed.refusal(by: part, in: file) ?? refusals(of: last).first?.message {
+    if let reason = narrowed.refusal(by: part, in: file) ?? refusals(of: last).first?.reason {
       result.stopped[name] = reason
       note(.stopped)
     } else if let service = narrowed.effective {
@@ -305,4 +305,9 @@ extension Definition {
       return "its file is rejected and lists none of the last good one's clients (mend \(file))"
     }
   }
+}
+
+extension Diagnostic {
+  /// Without its place: what a target's refusal says names the target itself.
+  fileprivate var reason: String { path.hasSuffix(".target") ? message : "\(path): \(message)" }
 }

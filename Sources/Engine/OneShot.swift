@@ -30,6 +30,7 @@ extension EngineClient {
     let id = try await create(request, name: name)
     let result: Result<OneShotResult, EngineError>
     do throws(EngineError) {
+      try await refuseOwnUsers(id)
       try await start(id)
       let code = try await wait(id, timeout: timeout)
       result = .success(OneShotResult(exitCode: code, log: try await logs(id, tail: 100)))

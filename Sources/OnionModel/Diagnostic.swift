@@ -35,8 +35,8 @@ public struct Diagnostic: Hashable, Sendable, Codable, CustomStringConvertible {
     if let line { text += ":\(line)" }
     if line != nil, let column { text += ":\(column)" }
     text += severity == .warning ? ": warning: " : ": "
-    if let host { text += "on host \(host): " }
     if !path.isEmpty { text += "\(path): " }
+    if let host { text += "on host \(host): " }
     return text + message
   }
 }

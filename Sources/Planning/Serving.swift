@@ -104,8 +104,10 @@ extension Planner {
       return read.instance == instance && read.lacks(names, address)
     }
     let hasNever = tors.live[instance]?.lacks(names, address) ?? true
+    let remembered = memory.instances[instance]?.applied?.containerID
     return (sight.ours[instance] ?? []).allSatisfy { container in
-      removed.contains(container.id) || isTold || container.isLive && hasNever
+      removed.contains(container.id) || isTold
+        || container.isLive && container.id == remembered && hasNever
         || container.isDormant && written[instance]?.lacks(names, address) == true
     }
   }

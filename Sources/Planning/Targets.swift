@@ -119,10 +119,11 @@ extension Planner {
   /// What takes a container of ours out of networks that nothing needs: a target's of before, or one that somebody
   /// joined it to. Leaving ends that way out as surely as a new container would, and interrupts no visitor.
   func leavingNetworks(of facts: ContainerFacts, _ sheet: InstanceSheet, cause: Cause) -> [Step] {
-    // Which of them an unresolved target is in is not known, and it may be back in a moment.
+    // Which of them a target is in that cannot be resolved now is not known, and it may be back in a moment. One that
+    // never was resolved is in none of them.
     let isCertain = (sheet.members.flatMap(\.ports) + sheet.configuration.services.flatMap(\.ports))
       .compactMap(\.target.containerName).allSatisfy {
-        if case .there = observed.resolve($0, for: nil) { true } else { false }
+        if case .lastKnown = observed.resolve($0, for: sheet.memory) { false } else { true }
       }
     guard isCertain else { return [] }
     return Set(facts.networks).subtracting(targetNetworks(sheet))

@@ -58,7 +58,7 @@ import Testing
       try await engine.client.create(specification(), labels: [:])
     }
     #expect(error?.code == .unsupported && error?.message.contains("userns auto") == true)
-    #expect(engine.asked.map(\.method) == ["POST", "GET", "DELETE"])
+    #expect(engine.asked.map(\.method) == ["POST", "GET", "POST", "DELETE"])
     #expect(engine.asked.last?.target.contains(id) == true)
   }
 

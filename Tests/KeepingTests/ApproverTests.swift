@@ -46,6 +46,12 @@ struct ApproverTests {
     try host.setUp()
     let first = try host.commit()
     _ = try await host.pass()
+    try await host.agent { house in
+      var memory = try await house.journal.memory(agent: house.agent, now: wallTime())
+      let gone = try #require(ServiceName("forum"))
+      memory.services[gone] = InstanceName(gone)
+      try await house.journal.store(memory, at: wallTime())
+    }
     try host.write("keys/.onionkeeper/pins/forum", "not an address")
     let approver = Approver(try host.configuration())
     await #expect(throws: KeepingError.self) {

@@ -41,7 +41,7 @@ struct RepositoryCheckTests {
     let house = try fleet()
     try house.write("repository/\(House.file)", both)
     let refusal =
-      "services/blog.yaml:3:31: on host web-2: ports[0].target: target host:8080 is not in allow.targets: add \"host\" to allow it"
+      "services/blog.yaml:3:31: ports[0].target: on host web-2: target host:8080 is not in allow.targets: add \"host\" to allow it"
     #expect(check(house, "hosts") == [refusal])
     #expect(check(house, "hosts/web-1.yaml", "hosts/web-2.yaml") == [refusal])
     #expect(check(house, "hosts/web-1.yaml").isEmpty)

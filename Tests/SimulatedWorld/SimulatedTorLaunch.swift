@@ -85,8 +85,13 @@ extension SimulatedHost {
         // Who holds a descriptor comes in until tor restarts: a reload never takes anybody's way in.
         access = access.joined(old.access)
       }
+      // Without the option, tor does not look at `ob_config`.
+      let section = options.drop { $0 != line }.dropFirst()
+        .prefix { !$0.hasPrefix("HiddenServiceDir ") }
+      let isInstance = section.contains("HiddenServiceOnionBalanceInstance 1")
       served[name] = SimulatedTor.Served(
-        address: address, access: access, onionBalance: directory.onionBalance)
+        address: address, access: access,
+        onionBalance: isInstance ? directory.onionBalance : nil)
     }
     return SimulatedTor(options: options, served: served)
   }

@@ -61,7 +61,7 @@ import Testing
   }
 
   @Test func aPortIsAReloadAndAClientLessARestart() async throws {
-    let keys = ["A", "B"].map { "descriptor:x25519:" + String(repeating: $0, count: 51) + "A" }
+    let keys = ["C", "B"].map { "descriptor:x25519:" + String(repeating: $0, count: 51) + "A" }
     let clients = { (names: [Int]) in
       "access: clients\nclients:\n"
         + names.map { "  - {name: c\($0), key: \"\(keys[$0])\"}\n" }.joined()

@@ -3,7 +3,7 @@ import Testing
 
 /// A running agent sees at once what somebody does on its disk: its interval is a minute, and nothing waits for it.
 @Suite(.serialized) struct DiskWatchTests {
-  static let key = "descriptor:x25519:" + String(repeating: "A", count: 52)
+  static let key = "descriptor:x25519:" + String(repeating: "C", count: 51) + "A"
   static let vault = CommandHost.definition(
     "access: clients\nclients:\n  - {name: c0, key: \"\(key)\"}\n")
 

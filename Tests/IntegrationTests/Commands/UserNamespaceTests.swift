@@ -70,37 +70,6 @@ import Testing
     }
   }
 
-  /// The daemon is started with remapped users, and without them again: keys change their owner, and nothing else.
-  @Test func anEngineMovesToAMapAndBack() async throws {
-    try await withRange("nobody") {
-      try await withHost("docker", ["blog": CommandHost.definition()]) { host in
-        try await host.setUp()
-        #expect(try await host.onionkeeper("apply --quiet").code == 0)
-        let address = try host.address("blog")
-        let blog = "\(host.keys)/blog/blog"
-        let secret = try Data(contentsOf: URL(fileURLWithPath: "\(blog)/hs_ed25519_secret_key"))
-        let revision = try await must("git -C \(host.repository) rev-parse HEAD")
-          .trimmingCharacters(in: .whitespacesAndNewlines)
-        for (environment, tor) in [(Self.remapped, Self.base + 7942), ("", 7942)] {
-          // Another data folder is another engine: that is for a person to say.
-          try await host.engineTool("restart", environment: environment)
-          #expect(try await host.onionkeeper("apply").output.contains("--engine"))
-          #expect(try await host.onionkeeper("approve \(revision) --engine").code == 0)
-          let plan = try await host.onionkeeper("plan")
-          #expect(plan.output.contains("owner: expected \(tor):\(tor)"), "\(plan.output)")
-          #expect(!plan.output.contains("waiting"), "\(plan.output)")
-          let applied = try await host.onionkeeper("apply")
-          #expect(applied.code == 0, "\(applied.errors)")
-          #expect(try await host.containers()["onionkeeper-blog"] == "running")
-          #expect(try await owner("\(blog)/hs_ed25519_secret_key") == tor)
-          #expect(try host.address("blog") == address)
-          #expect(
-            try Data(contentsOf: URL(fileURLWithPath: "\(blog)/hs_ed25519_secret_key")) == secret)
-        }
-      }
-    }
-  }
-
   /// `userns = "auto"`: another map for each container. Refused by name, and nothing is left of the try.
   @Test func podmanWithUsersOfEachContainersOwnIsRefused() async throws {
     try await withRange("containers") {

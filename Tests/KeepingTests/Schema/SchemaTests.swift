@@ -28,6 +28,7 @@ import Testing
     "a key that is known elsewhere": ["Onionkeeper's own", "private line"],
     "the form of a URL, branch or name": [
       "http", "ssh", "repository URL", "is not a branch name", "another webhook's name",
+      "plain relative folder",
     ],
     "a key that cannot be one": ["small order", "is not an age recipient", "age identity"],
     "a network's inner form": ["has bits behind"],
