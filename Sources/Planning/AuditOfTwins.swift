@@ -34,7 +34,7 @@ struct AuditOfTwins {
   }
 
   var messages: [String] {
-    var found: [String] = []
+    var found: [String] = twice
     for group in plan.groups {
       guard case .instance(let instance) = group.subject else { continue }
       guard var earlier = stepsBefore(group) else {
@@ -44,6 +44,31 @@ struct AuditOfTwins {
       for step in group.steps {
         if let message = objection(to: step, after: earlier) { found.append(message) }
         earlier.append(step)
+      }
+    }
+    return found
+  }
+
+  /// Keys that two tors would have read once the plan is done.
+  private var twice: [String] {
+    var read: [InstanceName: InstanceConfiguration] = [:]
+    for step in plan.steps {
+      switch step.action {
+      case .reload(let configuration, _), .prove(_, let configuration, _),
+        .adoptContainer(_, let configuration, _, _):
+        read[configuration.instance] = configuration
+      default: break
+      }
+    }
+    var homes: [OnionAddress: String] = [:]
+    var found: [String] = []
+    for configuration in read.values.sorted(by: { $0.instance < $1.instance }) {
+      for service in configuration.services {
+        guard let address = service.address else { continue }
+        let place = "\(configuration.instance)/\(service.name)"
+        if let other = homes.updateValue(place, forKey: address) {
+          found.append("\(other) and \(place) would be served with one key")
+        }
       }
     }
     return found

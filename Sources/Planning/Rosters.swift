@@ -62,7 +62,37 @@ extension Planner {
       }
       rosters[instance] = roster
     }
+    holdTwins(&rosters, sight)
     return rosters
+  }
+
+  /// Of several that would run with one key, who runs already, or else the first: others wait, so that no two do while
+  /// keys are on their way.
+  private func holdTwins(_ rosters: inout [InstanceName: Roster], _ sight: Sight) {
+    var claims: [OnionAddress: [(place: KeyPlace, isServed: Bool)]] = [:]
+    for (instance, roster) in rosters.sorted(by: { $0.key < $1.key }) {
+      for member in roster.members where member.hold == nil {
+        guard let address = member.address else { continue }
+        let place = KeyPlace(instance: instance, service: member.service.name)
+        claims[address, default: []].append((place, isServedHere(member, sight)))
+      }
+    }
+    for (address, places) in claims where places.count > 1 {
+      guard let owner = places.first(where: \.isServed)?.place ?? places.first?.place else {
+        continue
+      }
+      for (place, _) in places where place != owner {
+        guard
+          let index = rosters[place.instance]?.members.firstIndex(where: {
+            $0.service.name == place.service
+          })
+        else { continue }
+        rosters[place.instance]?.members[index].hold(
+          .keyDuplicate,
+          "\(owner) has the key of \(address) too: two tors with one key take turns being reachable"
+        )
+      }
+    }
   }
 
   private func decideMember(

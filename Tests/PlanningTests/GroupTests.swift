@@ -248,6 +248,29 @@ struct GroupTests {
     #expect(findings.contains { $0.promise == 4 })
   }
 
+  /// A key that two services have, while one of them is on its way and no tor has it.
+  @Test func aKeyOnItsWayIsServedOnce() throws {
+    let twin = Self.existing(service("b"))
+    var scene = Scene([service("a", in: "pool"), service("c", in: "pool"), twin])
+    let address = Scene.address(name(ServiceName("a")))
+    let pool = name(InstanceName("pool"))
+    scene.desired.services = [service("a"), twin, service("c", in: "pool")]
+    scene.observed.keys[scene.place(service("a"))] = .absent
+    scene.changeKey(twin) { $0.secret = .whole(address) }
+    var pins = try #require(scene.observed.pins.value)
+    pins[twin.name] = address
+    scene.observed.pins = .present(pins)
+    scene.observed.containers = .present([])
+    scene.observed.tors = [:]
+    for instance in [pool, twin.instance] { scene.memory.instances[instance]?.applied = nil }
+    let served = scene.plan.steps.compactMap { step in
+      if case .prove(_, let configuration, _) = step.action { configuration } else { nil }
+    }.flatMap(\.services).filter { $0.address == address }
+    #expect(served.count == 1)
+    #expect(scene.plan.waiting.map(\.kind) == [.keyDuplicate])
+    #expect(scene.findings.isEmpty)
+  }
+
   // MARK: The audit
 
   /// The key of `b` moves from `pool` to an instance of its own.
