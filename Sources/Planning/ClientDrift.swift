@@ -19,7 +19,8 @@ extension Planner {
     let served = liveNames(sheet.instance)
     for service in sheet.configuration.services where served.contains(service.name) {
       let place = KeyPlace(instance: sheet.instance, service: service.name)
-      if let directory = observed.keys[place]?.value,
+      // Without a front end, tor does not look at that file.
+      if service.tor.onionBalanceMaster != nil, let directory = observed.keys[place]?.value,
         directory.onionBalance != service.companions.onionBalanceText
       {
         missing.append(

@@ -74,6 +74,7 @@ struct ChangeTests {
     blog.tor.onionBalanceMaster = Scene.address(name(ServiceName("front")))
     var scene = Scene([blog])
     scene.changeKey(blog) { $0.onionBalance = "MasterOnionAddress other.onion\n" }
+    // In case its tor has read it meanwhile: nothing tells whether it did.
     #expect(words(scene.plan) == ["repairKeys", "reload"])
     #expect(scene.plan.steps.allSatisfy { $0.cause == .drift })
     #expect(

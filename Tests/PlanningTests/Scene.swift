@@ -37,7 +37,10 @@ struct Scene {
         }
       }
     }
-    for service in services { settle(service) }
+    for service in services { settleKey(service) }
+    for service in services where memory.instances[service.instance] == nil {
+      settleInstance(service)
+    }
   }
 
   static func address(_ service: ServiceName) -> OnionAddress {
@@ -58,14 +61,17 @@ struct Scene {
       ? "onionkeeper" : "onionkeeper-\(service.instance)"
   }
 
+  /// Of the whole instance that a service is in.
   func configuration(_ service: OnionService) -> InstanceConfiguration {
-    InstanceConfiguration(
+    let members = desired.services.filter { $0.instance == service.instance }
+    return InstanceConfiguration(
       instance: service.instance,
-      services: [
+      services: members.map {
         ConfiguredService(
-          name: service.name, address: Self.address(service.name), ports: service.ports,
-          access: service.access, tor: service.tor)
-      ], network: desired.network, containers: Self.containers(service))
+          name: $0.name, address: Self.address($0.name), ports: $0.ports, access: $0.access,
+          tor: $0.tor)
+      }, network: desired.network,
+      containers: members.map(Self.containers).reduce(into: [:]) { $0.merge($1) { $1 } })
   }
 
   static func containers(_ service: OnionService) -> [String: String] {
@@ -89,8 +95,8 @@ struct Scene {
     return nil
   }
 
-  /// Makes one service whole: key, pin, folder, container, memory.
-  mutating func settle(_ service: OnionService) {
+  /// Gives a service its key and pin.
+  mutating func settleKey(_ service: OnionService) {
     let address = Self.address(service.name)
     observed.keys[place(service)] = .present(
       KeyDirectory(
@@ -107,6 +113,10 @@ struct Scene {
     memory.services[service.name] = service.instance
     memory.identity = desired.identity
     memory.previouslyDefined.insert(service.name)
+  }
+
+  /// Makes a service's instance whole: folder, container, memory.
+  mutating func settleInstance(_ service: OnionService) {
     let configuration = configuration(service)
     guard let files = configuration.files(gateway: Self.gateway),
       let options = configuration.serviceOptions(gateway: Self.gateway),
@@ -116,11 +126,14 @@ struct Scene {
     observed.tors[service.instance] = .present(
       TorObservation(
         version: "0.4.9", bootstrap: 100, bootstrapSummary: "Done", serviceOptions: options,
-        introductions: [address.identifier: 3]))
+        introductions: Dictionary(
+          uniqueKeysWithValues: configuration.services.compactMap(\.address).map {
+            ($0.identifier, 3)
+          })))
     let id = "id-\(service.instance)"
     var containers = observed.containers.value ?? []
     var container = Self.container(specification, id: id)
-    if !Self.containers(service).isEmpty, var facts = container.facts.value {
+    if !configuration.containers.isEmpty, var facts = container.facts.value {
       facts.networks = [specification.network, Self.web.network]
       container.facts = .present(facts)
     }
@@ -130,12 +143,16 @@ struct Scene {
       containerIDs: [id], proven: specification,
       applied: AppliedConfiguration(
         containerID: id, torrc: sha256(files.torrc),
-        services: [
-          service.name: AppliedService(
-            address: address, access: service.access,
-            onionBalanceMaster: service.tor.onionBalanceMaster)
-        ]),
-      services: [service.name], configured: configuration.services,
+        services: Dictionary(
+          uniqueKeysWithValues: configuration.services.map {
+            (
+              $0.name,
+              AppliedService(
+                address: Self.address($0.name), access: $0.access,
+                onionBalanceMaster: $0.tor.onionBalanceMaster)
+            )
+          })),
+      services: configuration.services.map(\.name), configured: configuration.services,
       containers: configuration.containers.isEmpty ? nil : configuration.containers)
   }
 
@@ -199,14 +216,28 @@ func name<Value>(_ value: Value?) -> Value {
 }
 
 func service(
-  _ text: String, access: Access = .open, target: Target = .gateway(port: 8080)
+  _ text: String, in instance: String? = nil, access: Access = .open,
+  target: Target = .gateway(port: 8080)
 ) -> OnionService {
   OnionService(
-    name: name(ServiceName(text)), access: access, ports: [OnionPort(virtual: 80, target: target)])
+    name: name(ServiceName(text)), instance: instance.map { name(InstanceName($0)) },
+    access: access, ports: [OnionPort(virtual: 80, target: target)])
 }
 
 let alice = AuthorizedClient(name: "alice", key: String(repeating: "A", count: 52))
 let bob = AuthorizedClient(name: "bob", key: String(repeating: "B", count: 51) + "A")
+
+/// The actions' names by instance, in order.
+func groups(_ plan: Plan) -> [String: [String]] {
+  Dictionary(
+    plan.groups.map { group in
+      (
+        group.subject.description,
+        group.steps.map { String(String(describing: $0.action).prefix { $0 != "(" }) }
+      )
+    }
+  ) { $0 + $1 }
+}
 
 /// The actions' names, in order.
 func words(_ plan: Plan) -> [String] {

@@ -1,12 +1,18 @@
 import OnionModel
 import Planning
 
-/// The shipped planner, broken on purpose in four ways: the properties must notice each.
+/// The shipped planner, broken on purpose in seven ways: the properties must notice each.
 enum BrokenPlanner: String, CaseIterable, Sendable {
   case forgetsRemovals
   case takesUnknownForAbsent
   case startsWithoutClients
   case forgetsPruneHolds
+  /// A key moves before the tor that has it lets go.
+  case takesBeforeLettingGo
+  /// One held member keeps the others of its group down.
+  case holdsWholeGroups
+  /// Members come and go by a restart.
+  case restartsToReload
 
   var planner: Harness.Planner {
     switch self {
@@ -33,6 +39,33 @@ enum BrokenPlanner: String, CaseIterable, Sendable {
         memory.heldFromPruning = []
         return plan(desired, from: observed, knowing: memory)
       }
+    case .takesBeforeLettingGo:
+      { desired, observed, memory in
+        var plan = plan(desired, from: observed, knowing: memory)
+        for index in plan.groups.indices { plan.groups[index].after = [] }
+        let (first, last) = plan.groups.reduce(into: ([StepGroup](), [StepGroup]())) {
+          if $1.movesKey || $1.subject == .host { $0.0.append($1) } else { $0.1.append($1) }
+        }
+        plan.groups = first + last
+        return plan
+      }
+    case .holdsWholeGroups:
+      { desired, observed, memory in
+        var plan = plan(desired, from: observed, knowing: memory)
+        let held = Set(plan.waiting.filter { $0.service != nil }.compactMap(\.instance))
+        plan.groups.removeAll { group in
+          held.contains { group.subject == .instance($0) }
+        }
+        return plan
+      }
+    case .restartsToReload:
+      { desired, observed, memory in
+        var plan = plan(desired, from: observed, knowing: memory)
+        for index in plan.groups.indices {
+          plan.groups[index].steps = plan.groups[index].steps.flatMap(\.restarting)
+        }
+        return plan
+      }
     }
   }
 
@@ -43,7 +76,29 @@ enum BrokenPlanner: String, CaseIterable, Sendable {
     case .takesUnknownForAbsent: ["unknown.acted", "key.overwritten", "key.lost"]
     case .startsWithoutClients: ["access.open", "access.left"]
     case .forgetsPruneHolds: ["prune.broken"]
+    case .takesBeforeLettingGo: ["key.shared"]
+    case .holdsWholeGroups: ["diverged"]
+    case .restartsToReload: ["untouched.interrupted"]
     }
+  }
+}
+
+extension StepGroup {
+  fileprivate var movesKey: Bool {
+    steps.contains { if case .moveKey = $0.action { true } else { false } }
+  }
+}
+
+extension Step {
+  /// Itself, and a restart behind each reload.
+  fileprivate var restarting: [Step] {
+    guard case .reload(let configuration, _) = action else { return [self] }
+    return [
+      self,
+      Step(
+        .restartContainer(configuration.instance, name: "onionkeeper-\(configuration.instance)"),
+        cause: cause),
+    ]
   }
 }
 
