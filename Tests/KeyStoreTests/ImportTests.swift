@@ -182,7 +182,8 @@ import Testing
     wish.onionBalance = nil
     try await folder.store.repair(spot, wish, now: now)
     #expect(await folder.observe(spot)[spot]?.value == KeyDirectory(secret: .whole(address)))
-    let kept = try folder.names(".onionkeeper/retired/foreign.blog-\(now.compact.prefix { $0 != "T" })")
+    let kept = try folder.names(
+      ".onionkeeper/retired/foreign.blog-\(now.compact.prefix { $0 != "T" })")
     #expect(kept.contains("ob_config"))
   }
 }

@@ -80,7 +80,7 @@ public actor SimulatedWorld: World {
     }
     let isHalf = mishap == .failsMidway || mishap == .diesMidway
     let before = host
-    log.append("\(step.cause) \(step.action)")
+    log.append("\(step.cause) \(words(step.action))")
     var result: Result<StepEffect, StepFailure>
     do throws(StepFailure) {
       result = .success(try host.perform(step.action, isHalf ? .half : .whole))
@@ -193,4 +193,11 @@ public actor SimulatedWorld: World {
       if let violation = reading.violation(desired) { report(violation) }
     }
   }
+}
+
+/// An action for the log. Dictionaries print in no fixed order, and equal lives are to have equal logs.
+private func words(_ action: Action) -> String {
+  guard case .repairKeys(let place, let wish) = action else { return "\(action)" }
+  let clients = wish.clientFiles.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+  return "repairKeys(\(place), \(wish.address), \(clients), \(wish.onionBalance ?? "none"))"
 }
