@@ -64,7 +64,7 @@ struct Attacker {
   let folder: KeyFolder
   let address: OnionAddress
 
-  static let many = 100_000
+  static let many = 25_000
   private var here: String { "\(folder.path)/shared/blog" }
   private var outside: String { "\(folder.path)/outside" }
   private let clients = "authorized_clients"
