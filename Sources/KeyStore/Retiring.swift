@@ -138,7 +138,13 @@ extension KeyRoot {
       return nil
     }
     if let old = looks.retired[FileName(id)], old.status == status { return (status, old.key) }
-    let secret = try folder.regularFile(Inspection.secretName)
+    let secret: Descriptor
+    do {
+      secret = try folder.regularFile(Inspection.secretName)
+    } catch  where error.number == EXDEV {
+      // Something is mounted over it: no key of ours, and no reason to hide the others.
+      return nil
+    }
     let opened = try secret.status()
     guard case .whole(let address) = try SecretKeyFile.judge(secret) else { return nil }
     return (opened, RetiredKey(id: id, service: service, address: address))
