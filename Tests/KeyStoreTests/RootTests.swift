@@ -102,6 +102,14 @@ import Testing
       } != nil)
   }
 
+  /// A process that another test is about to start has every descriptor of ours until it is another program.
+  private func lockInTheEnd(_ folder: KeyFolder) throws -> RootLock {
+    for _ in 0..<10_000 {
+      do { return try KeyRoot.lock(folder.path) } catch { try #require(error.code == .rootBusy) }
+    }
+    return try KeyRoot.lock(folder.path)
+  }
+
   @Test func aSecondAgentIsTurnedAway() async throws {
     let folder = try KeyFolder()
     let path = "\(folder.path)/.onionkeeper/lock"
@@ -120,8 +128,7 @@ import Testing
       #expect(error.code == .rootBusy && error.message.contains("4711"), "\(error)")
     }
     holder.stop()
-    #expect(try isFree(folder))
-    let lock = try KeyRoot.lock(folder.path)
+    let lock = try lockInTheEnd(folder)
     #expect(await code { _ = try KeyRoot.lock(folder.path) } == .rootBusy)
     withExtendedLifetime(lock) {}
     #expect(

@@ -174,26 +174,25 @@ struct AgeIdentity {
   }
 
   /// age waits for its identity, which is a pipe that nobody writes to: as long as the test wants.
-  @Test(arguments: ["cancelled", "timeout"]) func ageIsEnded(_ how: String) async throws {
+  @Test func aCancelledAgeIsEnded() async throws {
     let folder = try KeyFolder()
     let identity = try AgeIdentity(folder)
     let sealed = try await Age().seal(
       try secret(try Corpus.bytes("ok.file")), recipients: [identity.recipient])
     let pipe = "\(folder.path)/pipe"
     try #require(mkfifo(pipe, 0o600) == 0)
-    let age = Age(patience: how == "timeout" ? .milliseconds(300) : .seconds(600))
+    let age = Age(patience: .seconds(600))
     let work = Task {
       try await age.open(sealed, identity: pipe, limit: 1000, name: "x").count
     }
-    if how == "cancelled" {
-      try await eventually("age runs") { try process(reading: pipe) != nil }
-      work.cancel()
-    }
+    // Not before: swift-subprocess 1.0.2 ends the whole process where it is cancelled in the midst of a spawn.
+    try await eventually("age runs") { try process(reading: pipe) != nil }
+    work.cancel()
     do {
       _ = try await work.value
       Issue.record("opened")
     } catch let error as KeyStoreError {
-      #expect(error.code.rawValue == how)
+      #expect(error.code == .cancelled)
     }
     #expect(try process(reading: pipe) == nil, "no process is left")
   }
