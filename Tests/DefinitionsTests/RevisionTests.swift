@@ -100,6 +100,26 @@ import Testing
     }
   }
 
+  /// A rejected file leaves the last good definition in force, and that may still have to open its key.
+  @Test func aLastGoodDefinitionFindsItsSealedKey() throws {
+    func files(_ ports: String) -> RepositoryFiles {
+      RepositoryFiles([
+        "onionkeeper.yaml": Array("version: 1\n".utf8),
+        "secrets/a.age": Array("age-encryption.org/v1\n-> X25519 x\n".utf8),
+        "services/blog.yaml": Array(
+          "hosts: [web-1]\naccess: public\nkey: {sealed: secrets/a.age}\nports: \(ports)\n".utf8),
+      ])
+    }
+    let host = HostContext(
+      name: try #require(HostName("web-1")), labels: [:], allow: try AllowList(["host"]))
+    let good = resolve(
+      readRevision(files("[{virtual: 80, target: host:80}]")), lastGood: [:], host: host)
+    let later = resolve(
+      readRevision(files("[{virtual: 0, target: host:80}]")), lastGood: good.lastGood, host: host)
+    #expect(later.services.map(\.key) == [.sealed(file: "secrets/a.age")])
+    #expect(later.sealedKeys == good.sealedKeys && later.sealedKeys.count == 1)
+  }
+
   @Test func aSealedFileThatIsTooLargeIsThatServicesError() throws {
     func errors(_ content: RepositoryFiles.Content) -> [String] {
       readRevision(

@@ -1,4 +1,5 @@
 import Foundation
+import OnionModel
 
 /// The forms in which a secret key could have been written somewhere, and where one of them is.
 struct KeyTraces {
@@ -28,7 +29,7 @@ struct KeyTraces {
         ))
     }
     for shift in 0..<5 {
-      let text = String(base32(Data(count: shift) + key).dropFirst(8).prefix(40))
+      let text = String(Base32.encode(Data(count: shift) + key).dropFirst(8).prefix(40))
       patterns.append(("base32", Data(text.utf8)))
       patterns.append(("BASE32", Data(text.uppercased().utf8)))
     }
@@ -62,21 +63,4 @@ struct KeyTraces {
     guard count > 0 else { throw Unfit("\(folder) holds no file") }
     return found
   }
-}
-
-/// RFC 4648, lower case, without padding.
-private func base32(_ data: Data) -> String {
-  let letters = Array("abcdefghijklmnopqrstuvwxyz234567")
-  var text = ""
-  var bits = 0
-  var value = 0
-  for byte in data {
-    value = (value << 8 | Int(byte)) & 0xffff
-    bits += 8
-    while bits >= 5 {
-      bits -= 5
-      text.append(letters[value >> bits & 31])
-    }
-  }
-  return text
 }
