@@ -64,7 +64,7 @@ let package = Package(
     library("Planning", ["OnionModel"]),
     // Edges.
     library("Transport", ["CCurl"]),
-    library("GitSource", ["CGit2", subprocess]),
+    library("GitSource", ["CGit2", subprocess, system]),
     library("Descriptors", ["CLinux"]),
     library("Engine", ["OnionModel", "Transport"]),
     library("KeyStore", ["CLinux", "Descriptors", "OnionModel", crypto, subprocess, system]),
@@ -126,7 +126,8 @@ let package = Package(
         "Definitions", "Engine", "FixtureFiles", "OnionModel", "Transport", subprocess,
       ], swiftSettings: settings),
     tests(
-      "TorRuntime", ["Descriptors", "OnionModel", crypto], exclude: ["Fixtures", "README.md"]),
+      "TorRuntime", ["Descriptors", "FixtureFiles", "OnionModel", crypto],
+      exclude: ["Fixtures", "README.md"]),
     tests("Transport", ["StubServer"]),
   ],
   swiftLanguageModes: [.v6]

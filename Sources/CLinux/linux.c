@@ -199,6 +199,8 @@ void clinux_free_pages(void *bytes, size_t count) {
   munmap(bytes, count);
 }
 
+int clinux_memory_file(void) { return memfd_create("onionkeeper", MFD_CLOEXEC); }
+
 int clinux_forbid_dumps(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
 
 int clinux_dumpable(void) { return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0); }

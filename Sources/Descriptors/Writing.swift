@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// Who may do what with a new file.
@@ -78,6 +79,18 @@ extension Descriptor {
     if let owner = attributes.owner { try setOwner(owner) }
     try setMode(attributes.mode)
     if let label = attributes.label { try setLabel(label) }
+  }
+
+  /// A file in memory, without a name, that is read from its beginning: a program's standard input.
+  public static func memory(holding bytes: [UInt8]) throws(FileError) -> Descriptor {
+    let number = clinux_memory_file()
+    guard number >= 0 else { throw FileError(errno, "make", "a file in memory") }
+    let file = Descriptor(adopting: number, path: "a file in memory")
+    try bytes.withUnsafeBufferPointer { buffer throws(FileError) in
+      try file.fill(UnsafeRawBufferPointer(buffer))
+    }
+    guard lseek(number, 0, SEEK_SET) == 0 else { throw FileError(errno, "rewind", file.path) }
+    return file
   }
 
   /// A random name that begins with `temporaryPrefix`.

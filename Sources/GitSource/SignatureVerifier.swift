@@ -2,6 +2,7 @@ import FoundationEssentials
 import Glibc
 import Subprocess
 import Synchronization
+import SystemPackage
 
 /// Lets the host's `ssh-keygen` judge signatures: its `allowed_signers` rules are the ones that
 /// people test with, and an own reading of them would differ somewhere.
@@ -36,19 +37,20 @@ struct SignatureVerifier {
     let folder = try PrivateFolder()
     let signersCopy = try folder.write("signers", signers)
     let signatureFile = try folder.write("signature", Array(armor.utf8))
+    let payloadFile = try folder.write("payload", signed.payload)
     let common = ["-f", signersCopy, "-s", signatureFile, "-O", "verify-time=" + stamp]
     func refusal(_ output: Output) -> GitError {
       let said = output.errors.replacing(signersCopy, with: signersFile)
       return signed.untrusted("\(reason(said)) (key \(signature.fingerprint))")
     }
 
-    let found = try await run(["-Y", "find-principals"] + common, input: [])
+    let found = try await run(["-Y", "find-principals"] + common, input: "/dev/null")
     let principals = found.text.split(whereSeparator: \.isNewline).map(String.init)
     guard found.isSuccess, !principals.isEmpty else { throw refusal(found) }
     var last = found
     for principal in principals.prefix(Self.principalLimit) {
       last = try await run(
-        ["-Y", "verify", "-n", "git", "-I", principal] + common, input: signed.payload)
+        ["-Y", "verify", "-n", "git", "-I", principal] + common, input: payloadFile)
       // The exit status decides; that the key is the one we name is checked against its word.
       if last.isSuccess, last.text.contains(signature.fingerprint) { return principal }
     }
@@ -89,7 +91,9 @@ struct SignatureVerifier {
     let errors: String
   }
 
-  private func run(_ arguments: [String], input: [UInt8]) async throws(GitError) -> Output {
+  /// - Parameter input: a file. Not an array: swift-subprocess 1.0.2 ends this process where a program ends before it has
+  ///   read all of one ("FileDescriptor was not closed"), and what a commit says decides when `ssh-keygen` ends.
+  private func run(_ arguments: [String], input: String) async throws(GitError) -> Output {
     let result: Result<Output, GitError> = await withTaskGroup { group in
       group.addTask { await Self.sshKeygen(arguments, input) }
       group.addTask {
@@ -108,13 +112,15 @@ struct SignatureVerifier {
   }
 
   private static func sshKeygen(
-    _ arguments: [String], _ input: [UInt8]
+    _ arguments: [String], _ input: String
   ) async -> Result<Output, GitError> {
     do {
+      let file = try FileDescriptor.open(input, .readOnly)
       let result = try await Subprocess.run(
         .name("ssh-keygen"), arguments: Arguments(arguments),
         environment: .custom(["PATH": "/usr/bin:/bin", "LC_ALL": "C"]),
-        input: .array(input), output: .string(limit: outputLimit),
+        input: .fileDescriptor(file, closeAfterSpawningProcess: true),
+        output: .string(limit: outputLimit),
         error: .string(limit: outputLimit))
       return .success(
         Output(
@@ -180,7 +186,7 @@ private struct PrivateFolder: ~Copyable {
   }
 
   deinit {
-    for name in ["signers", "signature"] { unlink(path + "/" + name) }
+    for name in ["signers", "signature", "payload"] { unlink(path + "/" + name) }
     rmdir(path)
   }
 

@@ -41,6 +41,7 @@ struct Age: Sendable {
     guard sealed.withUnsafeBytes(Self.isSealed) else {
       throw KeyStoreError(.keySealed, "open", "\(name) is no age file")
     }
+    let input = try StandardInput(sealed)
     let channel = try Channel()
     let (theirs, path) = (channel.theirs, path)
     async let received = channel.receive(limit: limit)
@@ -49,7 +50,8 @@ struct Age: Sendable {
         let record = try await Subprocess.run(
           .name("age"), arguments: ["--decrypt", "--identity", identity],
           environment: Self.environment(path), platformOptions: Self.options,
-          input: .array(sealed),
+          input: .fileDescriptor(
+            FileDescriptor(rawValue: input.file.number), closeAfterSpawningProcess: false),
           output: .fileDescriptor(
             FileDescriptor(rawValue: theirs), closeAfterSpawningProcess: true),
           error: .string(limit: Self.wordsLimit))
@@ -222,6 +224,20 @@ struct Age: Sendable {
     let line = words.split(whereSeparator: \.isNewline).first.map(String.init) ?? "no reason given"
     let text = line.hasPrefix("age: error: ") ? String(line.dropFirst(12)) : line
     return FileName(String(text.prefix(200))).description
+  }
+}
+
+/// What a program reads, as a file without a name. Not an array: swift-subprocess 1.0.2 ends this process where a
+/// program ends before it has read all of one ("FileDescriptor was not closed").
+private final class StandardInput: Sendable {
+  let file: Descriptor
+
+  init(_ bytes: [UInt8]) throws(KeyStoreError) {
+    do throws(FileError) {
+      file = try Descriptor.memory(holding: bytes)
+    } catch {
+      throw KeyStoreError(error, "run age")
+    }
   }
 }
 

@@ -3,19 +3,6 @@ import FixtureFiles
 import OnionModel
 import Testing
 
-/// SplitMix64 (Steele, Lea, Flood 2014): the same seed, the same files.
-private struct Seeded: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var value = state
-    value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-    return value ^ (value >> 31)
-  }
-}
-
 /// Mutated fixtures: nothing crashes, everything stays inside its bounds, and the promises hold.
 @Suite struct FuzzTests {
   private static let corpus = Fixture.all(in: "definitions").map(\.bytes)
@@ -28,33 +15,9 @@ private struct Seeded: RandomNumberGenerator {
     "99999999999999999999", "[64:ff9b::1]:80",
   ].map { Array($0.utf8) }
 
-  private func mutated(_ generator: inout Seeded) -> [UInt8] {
-    var bytes = Self.corpus.randomElement(using: &generator) ?? []
-    for _ in 0..<Int.random(in: 1...6, using: &generator) {
-      let start = Int.random(in: 0...bytes.count, using: &generator)
-      let end = min(bytes.count, start + Int.random(in: 0...40, using: &generator))
-      switch Int.random(in: 0..<6, using: &generator) {
-      case 0: bytes.removeSubrange(start..<end)
-      case 1: bytes.insert(contentsOf: bytes[start..<end], at: start)
-      case 2 where start < bytes.count:
-        bytes[start] = UInt8.random(in: 0...255, using: &generator)
-      case 3:
-        let piece = Self.pieces.randomElement(using: &generator) ?? []
-        let count = Int.random(in: 0..<40, using: &generator) == 0 ? 5000 : 1
-        bytes.insert(contentsOf: Array(repeating: piece, count: count).joined(), at: start)
-      case 4:
-        let other = Self.corpus.randomElement(using: &generator) ?? []
-        bytes = Array(bytes[..<start]) + other.suffix(other.count / 2)
-      default:
-        bytes.insert(contentsOf: Self.pieces.randomElement(using: &generator) ?? [], at: start)
-      }
-    }
-    return bytes
-  }
-
   @Test(arguments: [1, 2, 3, 4])
   func mutatedDefinitions(_ seed: UInt64) throws {
-    var generator = Seeded(state: seed)
+    var mutation = Mutation(seed: seed, corpus: Self.corpus, pieces: Self.pieces)
     let name = try #require(ServiceName("blog"))
     let host = HostContext(
       name: try #require(HostName("web-1")), labels: [:],
@@ -64,7 +27,7 @@ private struct Seeded: RandomNumberGenerator {
     let before = resolve(revision(Array(shut.utf8)), lastGood: [:], host: host).lastGood
     #expect(before[name] != nil)
     for _ in 0..<400 {
-      let bytes = mutated(&generator)
+      let bytes = mutation.next()
       let reading = revision(bytes)
       let service = try #require(reading.services[name])
       // Valid or with an error, never both and never neither; in order; bounded; with places.

@@ -73,6 +73,21 @@ import Testing
           principal: "bob@example.org", fingerprint: try await setting.fingerprint("bob")))
   }
 
+  /// ssh-keygen ends before it has read a commit whose signer is not allowed: more than a pipe holds stays unread.
+  @Test func aLongCommitOfARefusedSigner() async throws {
+    let setting = try await Setting()
+    let commit = try await setting.repository.commit(
+      tree: setting.tree, String(repeating: "x", count: 100_000), options: ["-S"],
+      configuration: ["gpg.format=ssh", "user.signingKey=" + setting.key("alice")])
+    try await setting.mirror.fetch()
+    let policy = try setting.signers(
+      #"alice namespaces="file" \#(try setting.publicKey("alice"))"#)
+    let error = await #expect(throws: GitError.self) {
+      try await setting.mirror.authenticate(commit, by: policy)
+    }
+    #expect(error?.message.contains("may not sign commits") == true, "\(String(describing: error))")
+  }
+
   @Test func refusals() async throws {
     let setting = try await Setting()
     let alice = try setting.publicKey("alice")

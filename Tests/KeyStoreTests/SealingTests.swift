@@ -173,6 +173,21 @@ struct AgeIdentity {
       } == .keyMissing)
   }
 
+  /// An age that ends before it has read anything, with more to read than a pipe holds.
+  @Test func whoEndsEarlyIsNoHarm() async throws {
+    let folder = try KeyFolder()
+    let program = "\(folder.path)/age"
+    try Data("#!/bin/sh\nexit 3\n".utf8).write(to: URL(fileURLWithPath: program))
+    try #require(chmod(program, 0o755) == 0)
+    let sealed = Array("age-encryption.org/v1\n".utf8) + [UInt8](repeating: 65, count: 1 << 20)
+    for _ in 0..<20 {
+      let error = await #expect(throws: KeyStoreError.self) {
+        try await Age(path: folder.path).open(sealed, identity: "x", limit: 1000, name: "x").count
+      }
+      #expect(error?.code == .keySealed)
+    }
+  }
+
   // MARK: - Archives
 
   @Test func aHostMovesInOneFile() async throws {

@@ -54,6 +54,9 @@ int clinux_unlock_memory(void *_Nonnull bytes, size_t count);
 void *_Nullable clinux_pages(size_t count);
 void clinux_free_pages(void *_Nonnull bytes, size_t count);
 
+/// memfd_create(2): an empty file without a name, closed at exec; -1 and errno if there is none.
+int clinux_memory_file(void);
+
 /// prctl(2) with PR_SET_DUMPABLE 0: no core dump, and no reading of this process's memory by its own user. Forgotten at exec.
 int clinux_forbid_dumps(void);
 /// prctl(2) with PR_GET_DUMPABLE: 0, 1, 2, or -1.
