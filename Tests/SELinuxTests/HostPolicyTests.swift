@@ -63,7 +63,7 @@ import Testing
     let host = try FixtureRoot(["srv/real/keys/secret": "x"])
     try FileManager.default.createSymbolicLink(
       atPath: "\(host.path)/link", withDestinationPath: "/srv/./real")
-    let keys = try #require(try host.tree.open("/srv/real/keys", .holding))
+    let keys = try Descriptor.folder(at: "\(host.path)/srv/real/keys")
     try keys.setLabel("system_u:object_r:tor_var_lib_t:s0")
     let parts = PathFacts.walk("/link//keys/../keys/secret", host.tree)
     #expect(
