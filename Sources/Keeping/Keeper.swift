@@ -24,7 +24,7 @@ public struct PassReport: Sendable {
   public var refusal: String?
 
   /// Something was tried and failed, or refused.
-  public var hasFailed: Bool { refusal != nil || outcomes.contains(where: \.hasFailed) }
+  public var hasFailed: Bool { refusal != nil || outcomes.endInFailure }
 }
 
 /// Runs passes, one at a time: fetch, authenticate, read, accept, observe, plan, audit, execute, prove, report.
@@ -281,6 +281,16 @@ extension PassReport {
     summary.message =
       "\(summary.succeeded) steps done, \(summary.failed) failed, \(summary.waiting) waiting"
     return summary
+  }
+}
+
+extension [Outcome] {
+  /// How the last try of each subject ended is how a pass ended: it plans again after it has acted, and what failed at
+  /// first (a reload of a tor that its start guard had just ended) may have been done another way.
+  var endInFailure: Bool {
+    var last: [StepGroup.Subject: Outcome] = [:]
+    for outcome in self where outcome.result != .skipped { last[outcome.subject] = outcome }
+    return last.values.contains(where: \.hasFailed)
   }
 }
 
