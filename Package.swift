@@ -73,12 +73,13 @@ let package = Package(
     library("Journaling", ["OnionModel", grdb]),
     library("Executing", ["Journaling", "OnionModel"]),
     library("Reporting", ["Journaling", "OnionModel", "Transport", crypto]),
+    library("Listening", ["CLinux", crypto]),
     // The agent.
     library(
       "Keeping",
       [
         "Definitions", "Descriptors", "Engine", "Executing", "GitSource", "Journaling", "KeyStore",
-        "OnionModel", "Planning", "Reporting", "SELinux", "TorRuntime", "Transport", signals,
+        "Listening", "OnionModel", "Planning", "Reporting", "SELinux", "TorRuntime", "Transport", signals,
         subprocess,
       ]),
     .executableTarget(
@@ -115,6 +116,7 @@ let package = Package(
     tests(
       "KeyStore", ["CLinux", "Descriptors", "OnionModel", "Spawning", "Swapping", crypto],
       exclude: ["Corpus"]),
+    tests("Listening", ["Transport", crypto]),
     tests("OnionModel"),
     tests("Planning", ["OnionModel"]),
     tests("Reporting", ["Journaling", "OnionModel", "Transport", "Spawning"]),
