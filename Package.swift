@@ -119,13 +119,13 @@ let package = Package(
     tests("Listening", ["Transport", crypto]),
     tests("OnionModel"),
     tests("Planning", ["OnionModel"]),
-    tests("Reporting", ["Journaling", "OnionModel", "Transport", "Spawning"]),
+    tests("Reporting", ["Journaling", "OnionModel", "Spawning", "StubServer", "Transport"]),
     tests("SELinux", ["Descriptors", "OnionModel"]),
     tests("SimulatedWorld", ["Executing", "Journaling", "OnionModel", "Planning"]),
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "Definitions", "Engine", "FixtureFiles", "OnionModel", "Transport", subprocess,
+        "Definitions", "Engine", "FixtureFiles", "OnionModel", "StubServer", "Transport", subprocess,
       ], swiftSettings: settings),
     tests(
       "TorRuntime", ["Descriptors", "FixtureFiles", "OnionModel", crypto],

@@ -119,7 +119,7 @@ public actor Keeper {
 
   /// One pass.
   /// - Parameters:
-  ///   - trigger: `start`, `interval`, `signal`, `event`, `disk`, `source`, `apply`: for the journal.
+  ///   - trigger: `start`, `interval`, `signal`, `push`, `event`, `disk`, `source`, `apply`: for the journal.
   ///   - asks: whether the repository is asked anew. Drift alone is no reason to.
   ///   - patience: how long to wait for the repository; `nil`: until it answers or its own deadlines pass.
   /// - Throws: `JournalError`: without a journal nothing is done.
@@ -127,7 +127,7 @@ public actor Keeper {
     trigger: String, asks: Bool = true, patience: Duration? = Keeper.patience
   ) async throws -> PassReport {
     let note = try await followSource(
-      asks: asks, isUrgent: trigger == "signal",
+      asks: asks, isUrgent: trigger == "signal" || trigger == "push",
       patience: asks ? patience : patience.map { _ in .zero })
     let (desired, diagnostics) = try await desiredState()
     var report = PassReport(
@@ -193,6 +193,7 @@ public actor Keeper {
     }
     if memory != before { try await journal.store(memory, at: now) }
     try await notices.report(report.plan.waiting, desired: desired, at: now)
+    if !isStopping { try await notices.report(report, at: now) }
     let judged = conditions(desired, observed, memory, plan: report.plan)
     let transitions = try await journal.setConditions(judged, at: now)
     try await notices.report(

@@ -18,6 +18,8 @@ public struct PushHook: Sendable {
   public static let secretLength = 16...1024
   /// Two while rotating.
   public static let secretLimit = 2
+  /// Bytes of their file.
+  public static let fileLimit = 4096
 
   private let secrets: @Sendable () throws -> [UInt8]
   private let onPush: @Sendable () -> Void
