@@ -70,6 +70,7 @@ let package = Package(
     library("KeyStore", ["CLinux", "Descriptors", "OnionModel", crypto, subprocess, system]),
     library("TorRuntime", ["Descriptors", "OnionModel", crypto]),
     library("SELinux", ["Descriptors", "OnionModel"]),
+    library("Explaining", ["SELinux"]),
     library("Journaling", ["OnionModel", grdb]),
     library("Executing", ["Journaling", "OnionModel"]),
     library("Reporting", ["Journaling", "OnionModel", "Transport", crypto]),
@@ -84,7 +85,7 @@ let package = Package(
     .executableTarget(
       name: "onionkeeper",
       dependencies: [
-        "Definitions", "Journaling", "Keeping", "OnionModel", arguments,
+        "Definitions", "Explaining", "Journaling", "Keeping", "OnionModel", arguments, subprocess,
       ],
       swiftSettings: settings),
     .executableTarget(
@@ -104,6 +105,7 @@ let package = Package(
     tests("Descriptors", ["Swapping"]),
     tests("Engine", ["OnionModel", "StubServer", "Transport"], exclude: ["Fixtures"]),
     tests("Executing", ["Journaling", "OnionModel", "SimulatedWorld"]),
+    tests("Explaining", ["FixtureFiles"], exclude: ["Fixtures"]),
     tests("GitSource", [subprocess]),
     tests("Journaling", ["OnionModel", grdb]),
     tests(
