@@ -120,7 +120,7 @@ let package = Package(
     tests("OnionModel"),
     tests("Planning", ["OnionModel"]),
     tests("Reporting", ["Journaling", "OnionModel", "Transport", "Spawning"]),
-    tests("SELinux", ["Descriptors", "OnionModel"], exclude: ["Fixtures"]),
+    tests("SELinux", ["Descriptors", "FixtureFiles", "OnionModel"], exclude: ["Fixtures"]),
     tests("SimulatedWorld", ["Executing", "Journaling", "OnionModel", "Planning"]),
     .testTarget(
       name: "IntegrationTests",
