@@ -78,8 +78,9 @@ let package = Package(
     library(
       "Keeping",
       [
-        "Definitions", "Descriptors", "Engine", "Executing", "GitSource", "Journaling", "KeyStore",
-        "OnionModel", "Planning", "Reporting", "SELinux", "TorRuntime", "Transport", signals,
+        "CLinux", "Definitions", "Descriptors", "Engine", "Executing", "GitSource", "Journaling",
+        "KeyStore", "OnionModel", "Planning", "Reporting", "SELinux", "TorRuntime", "Transport",
+        signals,
         subprocess,
       ]),
     .executableTarget(
