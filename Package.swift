@@ -70,6 +70,7 @@ let package = Package(
     library("KeyStore", ["CLinux", "Descriptors", "OnionModel", crypto, subprocess, system]),
     library("TorRuntime", ["Descriptors", "OnionModel", crypto]),
     library("SELinux", ["Descriptors", "OnionModel"]),
+    library("Explaining", ["SELinux"]),
     library("Journaling", ["OnionModel", grdb]),
     library("Executing", ["Journaling", "OnionModel"]),
     library("Reporting", ["Journaling", "OnionModel", "Transport", crypto]),
@@ -78,14 +79,15 @@ let package = Package(
     library(
       "Keeping",
       [
-        "Definitions", "Descriptors", "Engine", "Executing", "GitSource", "Journaling", "KeyStore",
-        "Listening", "OnionModel", "Planning", "Reporting", "SELinux", "TorRuntime", "Transport", signals,
+        "CLinux", "Definitions", "Descriptors", "Engine", "Executing", "GitSource", "Journaling",
+        "KeyStore", "Listening", "OnionModel", "Planning", "Reporting", "SELinux", "TorRuntime",
+        "Transport", signals,
         subprocess,
       ]),
     .executableTarget(
       name: "onionkeeper",
       dependencies: [
-        "Definitions", "Journaling", "Keeping", "OnionModel", arguments,
+        "Definitions", "Explaining", "Journaling", "Keeping", "OnionModel", arguments, subprocess,
       ],
       swiftSettings: settings),
     .executableTarget(
@@ -105,6 +107,7 @@ let package = Package(
     tests("Descriptors", ["Swapping"]),
     tests("Engine", ["OnionModel", "StubServer", "Transport"], exclude: ["Fixtures"]),
     tests("Executing", ["Journaling", "OnionModel", "SimulatedWorld"]),
+    tests("Explaining", ["FixtureFiles"], exclude: ["Fixtures"]),
     tests("GitSource", [subprocess]),
     tests("Journaling", ["OnionModel", grdb]),
     tests(
