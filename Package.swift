@@ -114,7 +114,7 @@ let package = Package(
       "Keeping",
       [
         "Definitions", "Descriptors", "Engine", "FixtureFiles", "GitSource", "Journaling",
-        "KeyStore", "OnionModel", "Planning", "Spawning", "StubServer", "Transport",
+        "KeyStore", "OnionModel", "Planning", "SELinux", "Spawning", "StubServer", "Transport",
       ], exclude: ["Fixtures", "Schema/validate.py", "Snapshots"]),
     tests(
       "KeyStore", ["CLinux", "Descriptors", "OnionModel", "Spawning", "Swapping", crypto],
