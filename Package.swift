@@ -93,15 +93,22 @@ let package = Package(
     .executableTarget(
       name: "Benchmarks",
       dependencies: [
-        "Definitions", "Engine", "FixtureFiles", "Journaling", "Keeping", "OnionModel", "Transport",
-        subprocess,
-      ],
+        "Definitions", "Engine", "FixtureFiles", "Journaling", "Keeping", "KeyStore", "OnionModel",
+        "Transport", subprocess,
+      ], exclude: ["Limits"],
       swiftSettings: settings),
     // Tests.
     support("StubServer", [], exclude: ["README.md"]),
     support("FixtureFiles", [], exclude: ["README.md"]),
     support("Spawning", []),
     support("Swapping", ["CLinux"]),
+    // Programs that tests run: one that stands between another and the kernel, and what is run under it.
+    .executableTarget(
+      name: "Faulting", path: "Tests/Faulting", exclude: ["README.md"],
+      cSettings: [.treatAllWarnings(as: .error)]),
+    .executableTarget(
+      name: "KeyDeed", dependencies: ["KeyStore", "OnionModel"], path: "Tests/KeyDeed",
+      swiftSettings: settings),
     support("SimulatedWorld", ["Executing", "OnionModel"], exclude: ["README.md"]),
     tests("Definitions", ["FixtureFiles", "OnionModel"], exclude: ["Fixtures", "README.md"]),
     tests("Descriptors", ["Swapping"]),
