@@ -80,13 +80,14 @@ let package = Package(
       [
         "CLinux", "Definitions", "Descriptors", "Engine", "Executing", "GitSource", "Journaling",
         "KeyStore", "OnionModel", "Planning", "Reporting", "SELinux", "TorRuntime", "Transport",
+        "Explaining",
         signals,
         subprocess,
       ]),
     .executableTarget(
       name: "onionkeeper",
       dependencies: [
-        "Definitions", "Explaining", "Journaling", "Keeping", "OnionModel", arguments, subprocess,
+        "Definitions", "Explaining", "Journaling", "Keeping", "OnionModel", arguments,
       ],
       swiftSettings: settings),
     .executableTarget(
