@@ -80,14 +80,14 @@ let package = Package(
       "Keeping",
       [
         "CLinux", "Definitions", "Descriptors", "Engine", "Executing", "GitSource", "Journaling",
-        "KeyStore", "Listening", "OnionModel", "Planning", "Reporting", "SELinux", "TorRuntime",
-        "Transport", signals,
+        "Explaining", "KeyStore", "Listening", "OnionModel", "Planning", "Reporting", "SELinux",
+        "TorRuntime", "Transport", signals,
         subprocess,
       ]),
     .executableTarget(
       name: "onionkeeper",
       dependencies: [
-        "Definitions", "Explaining", "Journaling", "Keeping", "OnionModel", arguments, subprocess,
+        "Definitions", "Explaining", "Journaling", "Keeping", "OnionModel", arguments,
       ],
       swiftSettings: settings),
     .executableTarget(

@@ -65,6 +65,12 @@ public struct Explainer {
     }
   }
 
+  /// What the audit records read so far say; the reading may go on.
+  var auditSoFar: AuditReport {
+    var copy = audit
+    return copy.finish()
+  }
+
   /// Judges all that was read. The explainer is as new then.
   public mutating func finish(host: HostAnswers? = nil) -> Explanation {
     end()

@@ -19,7 +19,7 @@ public struct Explanation: Hashable, Sendable, Encodable {
   public struct Input: Hashable, Sendable, Encodable {
     public var name: String
     public var lines: Int
-    /// `audit`, `tor log`, `journal`, `torrc`, `unit`, `listing`, `container`, `state`.
+    /// `audit`, `tor log`, `journal`, `torrc`, `unit`, `listing`, `container`, `state`, `log`.
     public var kinds: [String]
   }
 

@@ -17,9 +17,12 @@ public struct ExplanationText {
       lines += self.lines(finding, index + 1)
     }
     if !explanation.unexplained.isEmpty {
-      lines += ["", bold("Not explained") + ": these lines look like trouble, and they are not known here."]
+      lines += [
+        "", bold("Not explained") + ": these lines look like trouble, and they are not known here.",
+      ]
       for entry in explanation.unexplained {
-        lines.append("  \(place(entry.evidence))\(entry.count > 1 ? "  (\(entry.count) such lines)" : "")")
+        lines.append(
+          "  \(place(entry.evidence))\(entry.count > 1 ? "  (\(entry.count) such lines)" : "")")
       }
     }
     if !explanation.notes.isEmpty { lines.append("") }
@@ -29,7 +32,8 @@ public struct ExplanationText {
 
   private func head(_ explanation: Explanation) -> String {
     let count = explanation.inputs.reduce(0) { $0 + $1.lines }
-    let given = "\(count) line\(count == 1 ? "" : "s") of \(explanation.inputs.count) input\(explanation.inputs.count == 1 ? "" : "s")"
+    let given =
+      "\(count) line\(count == 1 ? "" : "s") of \(explanation.inputs.count) input\(explanation.inputs.count == 1 ? "" : "s")"
     let kinds = Set(explanation.inputs.flatMap(\.kinds)).sorted().joined(separator: ", ")
     let read = "Read \(given)\(kinds.isEmpty ? "" : " (\(kinds))")."
     let causes = explanation.findings.filter { $0.impact != .notice }.count
@@ -52,7 +56,9 @@ public struct ExplanationText {
     let more = finding.evidence.count - finding.evidence.lines.count
     if more > 0 { lines.append("          and \(more) more") }
     if finding.consequences > 0 {
-      lines.append("          and \(finding.consequences) line\(finding.consequences == 1 ? " that follows" : "s that follow") from it")
+      lines.append(
+        "          and \(finding.consequences) line\(finding.consequences == 1 ? " that follows" : "s that follow") from it"
+      )
     }
     lines.append("   \(label("sure"))\(sure(finding.confidence))")
     for (index, fix) in finding.fixes.enumerated() {

@@ -96,7 +96,7 @@ struct Facts {
     if log.take(prefix, position: position, evidence: evidence) {
       return prefix.program == nil ? "tor log" : "journal"
     }
-    if suspicious.take(prefix, evidence) { return "tor log" }
+    if suspicious.take(prefix, evidence) { return prefix.severity == nil ? "log" : "tor log" }
     return prefix.severity != nil ? "tor log" : nil
   }
 }

@@ -21,7 +21,7 @@ public enum Confidence: String, Hashable, Sendable, Encodable {
   case low
 }
 
-/// One way to mend it. The levels are in the order of what they give away, least first.
+/// One way to mend it. A finding lists the one that gives away least first.
 public struct Fix: Hashable, Sendable, Encodable {
   public enum Level: String, Hashable, Sendable, CaseIterable, Encodable {
     /// Nothing needs to be done.
@@ -44,8 +44,6 @@ public struct Fix: Hashable, Sendable, Encodable {
     case container
     /// A rule that this host did not have.
     case policy
-
-    var rank: Int { Self.allCases.firstIndex(of: self) ?? 0 }
   }
 
   public var level: Level
@@ -136,10 +134,7 @@ public struct Finding: Hashable, Sendable, Encodable {
     self.evidence = evidence
     self.position = position
     self.consequences = consequences
-    // A stable sort: of one level, what was named first is the better one.
-    self.fixes = fixes.enumerated().sorted {
-      ($0.element.level.rank, $0.offset) < ($1.element.level.rank, $1.offset)
-    }.map(\.element)
+    self.fixes = fixes
     self.check = check
   }
 

@@ -75,8 +75,11 @@ extension Judge {
   private func title(_ cluster: [DenialJudgement], _ path: String?) -> String {
     let summaries = cluster.map(\.summary)
     var text = "SELinux: \(summaries.first ?? "")"
-    if summaries.count == 2 { text += "; \(summaries[1])" }
-    if summaries.count > 2 { text += "; and \(summaries.count - 1) checks more of the same" }
+    if summaries.count == 2, cluster[0].trouble == .socket {
+      text += "; \(summaries[1])"
+    } else if summaries.count > 1 {
+      text += " (and \(summaries.count - 1) more of the same)"
+    }
     if let path { text += ", so it could not use \(path)" }
     return text + "."
   }
@@ -84,6 +87,7 @@ extension Judge {
   private func cause(_ lead: DenialJudgement, path: String?, isDone: Bool) -> String {
     var text = lead.cause
     let source = lead.denial.sourceType
+    if lead.trouble == .engine, let title = lead.denial.title { text += " It was `\(title)`." }
     if isDone {
       text += " The policy that this host has loaded allows it: the record is of an earlier time."
     }
@@ -100,7 +104,9 @@ extension Judge {
     return text
   }
 
-  private func fixes(_ cluster: [DenialJudgement], _ lead: DenialJudgement, _ path: String?) -> [Fix] {
+  private func fixes(_ cluster: [DenialJudgement], _ lead: DenialJudgement, _ path: String?)
+    -> [Fix]
+  {
     var fixes: [Fix] = []
     var seen: Set<String> = []
     let rules = Set(
@@ -112,16 +118,41 @@ extension Judge {
         }
       }
     ).sorted()
-    for remedy in lead.remedies {
+    for remedy in remedies(cluster, lead) {
       guard seen.insert(remedy.text).inserted else { continue }
       var commands = remedy.commands.map { filled($0, lead.denial, path) }
       if remedy.kind == .rule {
         let file = facts.inputName(of: lead.denial.evidence.first)
         commands = rules.map(\.text) + ["onionkeeper policy from-audit \(quoted(file))"]
       }
+      if remedy.kind == .container, lead.trouble == .socket, commands.isEmpty {
+        commands = Set(cluster.compactMap(\.rule)).sorted().map { own($0).text }
+      }
       fixes.append(Fix(Self.levels[remedy.kind] ?? .policy, remedy.text, commands))
     }
     return fixes
+  }
+
+  /// The lead's, and what the others of the cluster add, in the order of what is given away.
+  private func remedies(_ cluster: [DenialJudgement], _ lead: DenialJudgement) -> [Remedy] {
+    let more = cluster.flatMap(\.remedies).filter { remedy in
+      remedy.kind != .nothing && !lead.remedies.contains { $0.text == remedy.text }
+    }
+    guard !more.isEmpty else { return lead.remedies }
+    let kinds = Remedy.Kind.allCases
+    return (lead.remedies + more).enumerated().sorted { left, right in
+      let ranks = (
+        kinds.firstIndex(of: left.element.kind), kinds.firstIndex(of: right.element.kind)
+      )
+      return (ranks.0 ?? 0, left.offset) < (ranks.1 ?? 0, right.offset)
+    }.map(\.element)
+  }
+
+  /// A rule for a domain that one container has for itself.
+  private func own(_ rule: PolicyRule) -> PolicyRule {
+    var rule = rule
+    rule.source = "<its own type>"
+    return rule
   }
 
   private static let levels: [Remedy.Kind: Fix.Level] = [
@@ -150,10 +181,19 @@ extension Judge {
 
   private func checks(_ lead: DenialJudgement, _ path: String?) -> [String] {
     if lead.denial.isGranted || lead.trouble == .selfFallingBack { return [] }
-    if lead.trouble == .notTorsDomain { return ["ps -eZ | grep -w tor    # tor's service runs in tor_t"] }
+    if lead.trouble == .engine {
+      return [
+        "restart the engine and start the container again: no new record (ausearch -m AVC -ts recent)"
+      ]
+    }
+    if lead.trouble == .notTorsDomain {
+      return ["ps -eZ | grep -w tor    # tor's service runs in tor_t"]
+    }
     var checks: [String] = []
     let kinds = Set(lead.remedies.map(\.kind))
-    if kinds.contains(.label), let place = path ?? lead.denial.path, lead.trouble != .unlabelledMount {
+    if kinds.contains(.label), let place = path ?? lead.denial.path,
+      lead.trouble != .unlabelledMount
+    {
       checks.append("matchpathcon -V \(quoted(place))    # verified")
     }
     if kinds.contains(.port) { checks.append("semanage port -l | grep -w tor_port_t") }
@@ -161,7 +201,8 @@ extension Judge {
       checks.append("getsebool tor_can_onion_services; sesearch -A -s tor_t -t tor_t -c capability")
     }
     if kinds.contains(.mount) || lead.trouble == .constraint {
-      checks.append("ls -dZ <the mount's source>; ps -eZ | grep container_t    # the same categories")
+      checks.append(
+        "ls -dZ <the mount's source>; ps -eZ | grep container_t    # the same categories")
     }
     let command = lead.denial.command.map { " -c \(quoted($0))" } ?? ""
     return checks + ["ausearch -m AVC -ts recent\(command)    # no new record after the next start"]
@@ -186,7 +227,8 @@ extension Judge {
     switch denial.targetClass {
     case "tcp_socket", "udp_socket":
       return denial.permissions.contains("name_connect") ? .running : .listeners
-    case "sock_file", "unix_stream_socket": return denial.permissions.contains("mounton") ? .launch : .running
+    case "sock_file", "unix_stream_socket":
+      return denial.permissions.contains("mounton") ? .launch : .running
     case "filesystem", "process": return .running
     default: return denial.permissions.contains("mounton") ? .launch : .directory
     }
@@ -210,7 +252,9 @@ extension Judge {
 
   private func isSame(_ group: TorLog.Group, _ denial: Denial) -> Bool {
     let isTor = denial.sourceType == "tor_t" || denial.command == "tor"
-    guard isTor || isInContainer(group) && denial.sourceType.hasPrefix("container") else { return false }
+    guard isTor || isInContainer(group) && denial.sourceType.hasPrefix("container") else {
+      return false
+    }
     switch group.topic {
     case .unreadable, .create, .fileUnreadable, .fileUnwritable, .logFile, .dataDirectory:
       let reason = group.captures["reason"] ?? "Permission denied"
@@ -234,7 +278,9 @@ extension Judge {
   /// The object is the path, a folder on the way, or a file in it.
   private func isSame(path: String, _ denial: Denial) -> Bool {
     guard ["dir", "file", "lnk_file"].contains(denial.targetClass) else { return false }
-    if let object = denial.path { return object == path || path.hasPrefix(object + "/") || object.hasPrefix(path + "/") }
+    if let object = denial.path {
+      return object == path || path.hasPrefix(object + "/") || object.hasPrefix(path + "/")
+    }
     guard let name = denial.name, name != "/" else { return false }
     return path.split(separator: "/").contains { $0 == name } || name == "hs_ed25519_secret_key.tmp"
   }

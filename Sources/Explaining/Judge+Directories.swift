@@ -158,7 +158,7 @@ extension Judge {
     let path = path(group)
     let place = isInContainer(group) ? facts.containers.hostPath(path) ?? path : path
     let isService =
-      facts.torrc.services.isEmpty || facts.torrc.services.contains { $0.directory == path }
+      facts.torrc.options["datadirectory"].map { TorrcFacts.normal($0.value) != path } ?? true
     return blocked(
       group, "directory.mode", "The mode of \(path) lets others than tor's user in.",
       "tor takes a directory only if neither group nor others have any right to it, at a normal start and with --verify-config alike. "

@@ -26,7 +26,8 @@ extension Judge {
     if let first = seccomp.first {
       found.append(
         filtered(
-          evidence(first), position: facts.position(first.evidence.first), call: first.fields["syscall"])
+          evidence(first), position: facts.position(first.evidence.first),
+          call: first.fields["syscall"])
       )
     } else if let first = killed.first {
       found.append(filtered(first.evidence, position: first.position, call: nil))
@@ -216,7 +217,8 @@ extension Judge {
       "The loaded policy does not know a context\(context.map { ": \($0)" } ?? "").",
       cause:
         "A label was set, or found, that belongs to a policy module which is not loaded; or a program may not enter the domain that was asked for. It is not a missing rule.",
-      confidence: .medium, evidence: evidence(notice), position: facts.position(notice.evidence.first),
+      confidence: .medium, evidence: evidence(notice),
+      position: facts.position(notice.evidence.first),
       fixes: [
         Fix(.update, "Install the policy package that brings the type."),
         Fix(.label, "Or set the label that belongs there.", ["restorecon -v <path>"]),

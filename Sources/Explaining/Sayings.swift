@@ -190,7 +190,7 @@ struct Saying: Sendable {
     Saying(.consequence, "Failed to start Anonymizing overlay network"),
     Saying(.consequence, "Start request repeated too quickly"),
     Saying(.consequence, "start request repeated too quickly"),
-    Saying(.harmless, "Scheduled restart job"),
+    Saying(.harmless, "Tor Browser: "), Saying(.harmless, "Scheduled restart job"),
     Saying(.harmless, "Configuration was valid"),
     Saying(.harmless, "Fixing permissions on directory"),
     Saying(.harmless, "Could not read your DNS config"),

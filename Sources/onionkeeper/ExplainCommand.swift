@@ -1,6 +1,7 @@
 import ArgumentParser
 import Explaining
 import Foundation
+import Keeping
 
 struct ExplainCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -24,7 +25,8 @@ struct ExplainCommand: AsyncParsableCommand {
 
   @Flag(
     name: .long,
-    help: "Also ask this host: loaded policy, booleans, owners and labels on the way, unit, engine.")
+    help: "Also ask this host: loaded policy, booleans, owners and labels on the way, unit, engine."
+  )
   var host = false
 
   @Flag(name: .long, help: "One JSON document.")
@@ -42,7 +44,7 @@ struct ExplainCommand: AsyncParsableCommand {
           failures += 1
         }
       }
-      let answers = host ? await HostInquiry().answer(explainer.questions()) : nil
+      let answers = host ? await HostInquiry.answer(explainer.questions()) : nil
       let explanation = explainer.finish(host: answers)
       if json {
         try printJSON(explanation)
@@ -81,8 +83,9 @@ struct ExplainCommand: AsyncParsableCommand {
       guard count >= 0 else { throw InputError(file, String(cString: strerror(errno))) }
       if isFirst {
         isFirst = false
-        if let found = Self.compressed.first(where: { bytes.prefix(max(0, count)).starts(with: $0.magic) })
-        {
+        if let found = Self.compressed.first(where: {
+          bytes.prefix(max(0, count)).starts(with: $0.magic)
+        }) {
           throw InputError(
             file, "is compressed; \(found.program) \(file) | onionkeeper explain reads it")
         }
