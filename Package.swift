@@ -64,7 +64,7 @@ let package = Package(
     library("Planning", ["OnionModel"]),
     // Edges.
     library("Transport", ["CCurl"]),
-    library("GitSource", ["CGit2", subprocess, system]),
+    library("GitSource", ["CGit2", "Descriptors", subprocess, system]),
     library("Descriptors", ["CLinux"]),
     library("Engine", ["OnionModel", "Transport"]),
     library("KeyStore", ["CLinux", "Descriptors", "OnionModel", crypto, subprocess, system]),
