@@ -135,7 +135,8 @@ let package = Package(
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "Definitions", "Engine", "FixtureFiles", "OnionModel", "StubServer", "Transport", subprocess,
+        "Definitions", "Engine", "FixtureFiles", "OnionModel", "StubServer", "Transport",
+        subprocess,
       ], swiftSettings: settings),
     tests(
       "TorRuntime", ["Descriptors", "FixtureFiles", "OnionModel", crypto],
