@@ -52,6 +52,7 @@ extension EventContext {
       var events = succeeded(outcome, effect)
       guard isLast else { return events }
       if position == .fallback {
+        if !group.makesContainer { return [stopped(outcome)] }
         events.append(rolledBack(outcome))
       } else if !drift.isEmpty {
         events.append(repaired(outcome, since: started))
@@ -118,6 +119,13 @@ extension EventContext {
     var data = data(outcome.step, outcome, "succeeded")
     data.message = "the new container failed; one of the previous specification runs in its place"
     return event(.actionRolledBack, outcome.step.service, outcome.ended, data)
+  }
+
+  private func stopped(_ outcome: Outcome) -> Event {
+    var data = data(outcome.step, outcome, "succeeded")
+    data.message =
+      "stopped rather than left running with other clients than are defined: what it needs for a restart failed"
+    return event(.actionSucceeded, outcome.step.service, outcome.ended, data)
   }
 
   /// The service that the drift is of, if it is of one.

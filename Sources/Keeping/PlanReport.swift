@@ -16,7 +16,7 @@ public struct PlanReport: Encodable, Sendable {
     /// `host`, or the instance's name.
     public var subject: String
     public var steps: [StepReport]
-    /// What is done instead if the new container fails its proof.
+    /// What is done instead if the new container fails its proof, or a step up to the restart fails.
     public var fallback: [StepReport]
   }
 
