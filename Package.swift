@@ -73,12 +73,13 @@ let package = Package(
     library("Journaling", ["OnionModel", grdb]),
     library("Executing", ["Journaling", "OnionModel"]),
     library("Reporting", ["Journaling", "OnionModel", "Transport", crypto]),
+    library("Listening", ["CLinux", crypto]),
     // The agent.
     library(
       "Keeping",
       [
         "Definitions", "Descriptors", "Engine", "Executing", "GitSource", "Journaling", "KeyStore",
-        "OnionModel", "Planning", "Reporting", "SELinux", "TorRuntime", "Transport", signals,
+        "Listening", "OnionModel", "Planning", "Reporting", "SELinux", "TorRuntime", "Transport", signals,
         subprocess,
       ]),
     .executableTarget(
@@ -115,15 +116,16 @@ let package = Package(
     tests(
       "KeyStore", ["CLinux", "Descriptors", "OnionModel", "Spawning", "Swapping", crypto],
       exclude: ["Corpus"]),
+    tests("Listening", ["Transport", crypto]),
     tests("OnionModel"),
     tests("Planning", ["OnionModel"]),
-    tests("Reporting", ["Journaling", "OnionModel", "Transport", "Spawning"]),
+    tests("Reporting", ["Journaling", "OnionModel", "Spawning", "StubServer", "Transport"]),
     tests("SELinux", ["Descriptors", "OnionModel"]),
     tests("SimulatedWorld", ["Executing", "Journaling", "OnionModel", "Planning"]),
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "Definitions", "Engine", "FixtureFiles", "OnionModel", "Transport", subprocess,
+        "Definitions", "Engine", "FixtureFiles", "OnionModel", "StubServer", "Transport", subprocess,
       ], swiftSettings: settings),
     tests(
       "TorRuntime", ["Descriptors", "FixtureFiles", "OnionModel", crypto],

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -198,6 +199,10 @@ void clinux_free_pages(void *bytes, size_t count) {
   explicit_bzero(bytes, count);
   munmap(bytes, count);
 }
+
+int clinux_accept(int listening) { return accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK); }
+
+int clinux_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC | O_NONBLOCK); }
 
 int clinux_memory_file(void) { return memfd_create("onionkeeper", MFD_CLOEXEC); }
 
