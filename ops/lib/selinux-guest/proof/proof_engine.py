@@ -71,6 +71,12 @@ class Host:
     def command(self, *words, codes=(0,)):
         return run("/usr/local/sbin/onionkeeper", *words, "--config", self.config, codes=codes)
 
+    def said(self, *words):
+        """The exit code, and both outputs together."""
+        done = subprocess.run(["/usr/local/sbin/onionkeeper", *words, "--config", self.config], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE)
+        return done.returncode, done.stdout
+
     def json(self, *words, codes=(0,)):
         code, said = self.command(*words, "--json", codes=codes)
         return code, json.loads(said)
@@ -292,3 +298,42 @@ def strangers(track, kind):
         since, rf"denied .*scontext=\S+:{domain}:{categories} tcontext=\S+:container_file_t:{other} tclass=(?:dir|file)",
         "the denial is in the audit log once dontaudit is off")
     track.say(f"ok and the kernel says why: {text[:230]}")
+
+
+def own_domain(track, kind):
+    """With our module installed, what is made from now on runs in the tighter domain."""
+    host = Host(track, kind)
+    before = host.level("vault")
+    host.engine.remove(f"ok-{kind}-vault")
+    host.come_up()
+    track.claim(host.context("vault") == f"system_u:system_r:onionkeeper_container_t:{before}",
+                f"a container that is made anew runs in our own domain, with its categories: {host.context('vault')}",
+                host.context("vault"))
+
+
+def permissive(track, kind):
+    """What looks like protection and is none is said."""
+    run("setenforce", "0")
+    try:
+        code, said = Host(track, kind).said("doctor")
+    finally:
+        run("setenforce", "1")
+    lines = [line.strip() for line in said.splitlines() if "permissive" in line]
+    track.claim(code == 1 and lines, f"a permissive kernel is reported: {(lines or [''])[0]}", f"exit code {code}: {said}")
+
+
+def unlabelled(track, kind):
+    """An engine that does not label its containers is refused by name, with the setting to change."""
+    host = Host(track, kind)
+    run("systemctl", "stop", host.unit)
+    if kind == "docker":
+        pathlib.Path("/etc/docker/daemon.json").write_text('{"storage-driver": "overlay2"}\n')
+        setting = '"selinux-enabled": true'
+    else:
+        with open("/etc/containers/containers.conf", "a") as file:
+            file.write("[containers]\nlabel = false\n")
+        setting = "label = true"
+    run("systemctl", "restart", f"{kind}.service")
+    code, said = host.said("setup")
+    track.claim(code == 1 and setting in said and kind in said.lower(),
+                f"an engine that labels nothing is refused: {said.strip().splitlines()[-1][:200]}", f"exit code {code}: {said}")
