@@ -22,7 +22,7 @@ import Testing
     Row(what: "no revision yet", change: { $0.desired.revision = nil }, said: nil),
     Row(
       what: "a step failed", change: { try fail(&$0) },
-      said: "failed: instance/blog: proof.failed: no control port after 30012 ms"),
+      said: "failed: blog: proof.failed: no control port after 30012 ms"),
     Row(
       what: "it was done in the next round",
       change: {

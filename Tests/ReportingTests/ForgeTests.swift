@@ -46,11 +46,17 @@ import Transport
     return status(201)
   }
 
+  static func answering(_ kind: ForgeEndpoint.Kind) -> @Sendable (StubRequest) -> String {
+    { answer($0, kind) }
+  }
+
+  static func always(_ code: Int) -> @Sendable (StubRequest) -> String { { _ in status(code) } }
+
   static func status(_ code: Int) -> String { "HTTP/1.1 \(code) X\r\nContent-Length: 0\r\n\r\n" }
 
   @Test(arguments: [ForgeEndpoint.Kind.forgejo, .github])
   func eachStateIsShown(_ kind: ForgeEndpoint.Kind) async throws {
-    try await withForge(kind, answer: { Self.answer($0, kind) }) { bench in
+    try await withForge(kind, answer: Self.answering(kind)) { bench in
       try await bench.journal.record([
         Self.event(.revisionAccepted, message: "signed by alice"),
         Sample.event(.actionSucceeded),
@@ -84,13 +90,14 @@ import Transport
   /// A forge that is down is tried again through the outbox, and gets what it missed in order.
   @Test func aForgeThatWasAwayGetsThemLater() async throws {
     let asked = Mutex(0)
-    try await withForge(.forgejo) { request in
+    let recovering: @Sendable (StubRequest) -> String = { request in
       let count = asked.withLock { count in
         count += 1
         return count
       }
       return count < 3 ? Self.status(503) : Self.answer(request, .forgejo)
-    } body: { bench in
+    }
+    try await withForge(.forgejo, answer: recovering) { bench in
       try await bench.journal.record([
         Self.event(.revisionAccepted, message: "first"),
         Self.event(.revisionApplied, outcome: "succeeded", message: "second"),
@@ -102,7 +109,7 @@ import Transport
 
   /// What a forge will never take does not hold up the next; a token that is wrong is waited for.
   @Test func refusalsAndWrongTokens() async throws {
-    try await withForge(.github, answer: { _ in Self.status(404) }) { bench in
+    try await withForge(.github, answer: Self.always(404)) { bench in
       try await bench.journal.record([Self.event(.revisionAccepted, message: "first")])
       try await eventually("it is given up") {
         try await bench.journal.endpoints().first?.dead == 1
@@ -111,8 +118,7 @@ import Transport
       #expect(error.contains("404") && error.contains("onions/services"))
       #expect(!error.contains("abc-123"))
     }
-    try await withForge(.forgejo, token: "two words", answer: { Self.answer($0, .forgejo) }) {
-      bench in
+    try await withForge(.forgejo, token: "two words", answer: Self.answering(.forgejo)) { bench in
       try await bench.journal.record([Self.event(.revisionAccepted, message: "first")])
       try await eventually("it says what is wrong") {
         try await bench.journal.endpoints().first?.lastError?.contains("hold the token alone")
@@ -180,7 +186,8 @@ private struct ForgeBench {
 
 private func withForge(
   _ kind: ForgeEndpoint.Kind, token: String = "abc-123\n",
-  answer: @escaping @Sendable (StubRequest) -> String, body: (ForgeBench) async throws -> Void
+  answer: @escaping @Sendable (StubRequest) -> String,
+  _ body: (ForgeBench) async throws -> Void
 ) async throws {
   try await withFolder { folder in
     let journal = try await Journal(path: folder + "/journal.db")

@@ -66,4 +66,7 @@ int clinux_forbid_dumps(void);
 /// prctl(2) with PR_GET_DUMPABLE: 0, 1, 2, or -1.
 int clinux_dumpable(void);
 
+/// adjtimex(2) without a change: 1 if something keeps the clock in step (NTP), 0 if nothing does, -1.
+int clinux_clock_is_synchronized(void);
+
 #endif
