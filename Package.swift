@@ -84,7 +84,7 @@ let package = Package(
     .executableTarget(
       name: "onionkeeper",
       dependencies: [
-        "Definitions", "Journaling", "Keeping", "OnionModel", arguments,
+        "Definitions", "Journaling", "Keeping", "OnionModel", "SELinux", arguments,
       ],
       swiftSettings: settings),
     .executableTarget(
