@@ -90,8 +90,8 @@ let package = Package(
     .executableTarget(
       name: "Benchmarks",
       dependencies: [
-        "Definitions", "Engine", "FixtureFiles", "Journaling", "Keeping", "OnionModel", "Transport",
-        subprocess,
+        "Definitions", "Engine", "FixtureFiles", "GitSource", "Journaling", "Keeping", "OnionModel",
+        "Transport", subprocess,
       ],
       swiftSettings: settings),
     // Tests.

@@ -163,6 +163,47 @@ import Testing
     }
   }
 
+  /// libgit2 holds the list in memory, several times as large.
+  @Test func theListOfBranchesHasABoundOfItsOwn() async throws {
+    try await serving { repository, url, misbehave in
+      var noise = SystemRandomNumberGenerator()
+      let text = (0..<20_000).map { _ in String(noise.next() as UInt64, radix: 36) }.joined()
+      try await repository.commit(["services/a.yaml": text])
+      let mirror = mirror(repository, url) { $0.limits.references = 64 << 10 }
+      // What is asked for afterwards may be larger.
+      let tip = try await mirror.fetch()
+      #expect(await mirror.contains(tip.commit))
+      try Data("flood @info/refs".utf8).write(to: URL(filePath: misbehave))
+      let error = await expectError(.limit) { try await mirror.look() }
+      #expect(error.message.contains("branches and tags"), "\(error)")
+      #expect(await mirror.contains(tip.commit))
+    }
+  }
+
+  /// More than is taken: before it is all here, and before it is unpacked.
+  @Test func largeObjectsMeetTheirLimits() async throws {
+    try await serving { repository, url, _ in
+      let mirror = mirror(repository, url) { $0.limits.bytes = 1 << 20 }
+      let first = try await mirror.fetch()
+      var noise = SystemRandomNumberGenerator()
+      let large = (0..<300_000).map { _ in String(noise.next() as UInt64, radix: 36) }.joined()
+      try await repository.commit(["large": large])
+      await expectError(.limit) { try await mirror.fetch() }
+      #expect(await mirror.contains(first.commit))
+      // A few kilobytes that unpack to eighty megabytes: taken in as a stream, and never into memory.
+      try await repository.git("update-ref", "refs/heads/main", first.commit)
+      let zeros = repository.folder.path + "/zeros"
+      try await run("truncate", ["-s", "80M", zeros])
+      let blob = try await repository.git("hash-object", "-w", zeros)
+      let services = try await repository.tree(["100644 blob \(blob)\tzeros.yaml"])
+      let bomb = try await repository.commit(
+        tree: try await repository.tree(["040000 tree \(services)\tservices"]))
+      #expect(try await mirror.fetch().commit == bomb)
+      let listing = try await mirror.readTree(commit: bomb)
+      #expect(listing.files.map(\.content) == [.tooLarge(size: 80 << 20, limit: 256 << 10)])
+    }
+  }
+
   @Test func cancellationEndsAHangingFetch() async throws {
     try await serving { repository, url, misbehave in
       try Data("hang".utf8).write(to: URL(filePath: misbehave))
@@ -292,6 +333,47 @@ import Testing
         "\(place) \(try String(contentsOfFile: folder.path + "/ed25519.pub", encoding: .utf8))")
       error = await expectError(.hostKey) { try await mirror(changed, key: key).look() }
       #expect(error.message.contains(String(pinned.split(separator: " ")[1])), "\(error)")
+
+      // The same key behind a passphrase, right, wrong and unknown.
+      let locked = folder.path + "/locked"
+      try FileManager.default.copyItem(atPath: key, toPath: locked)
+      try await run("ssh-keygen", ["-q", "-p", "-P", "", "-N", "two words", "-f", locked])
+      func opened(by file: String?) -> GitMirror {
+        repository.mirror {
+          $0.url = url + "/" + repository.name
+          $0.credentials = .sshKey(file: locked, knownHosts: pins, passphraseFile: file)
+        }
+      }
+      let passphrase = try folder.write("passphrase", "two words\n")
+      #expect(try await opened(by: passphrase).look().commit == next)
+      error = await expectError(.authentication) {
+        try await opened(by: try folder.write("wrong", "hunter2\n")).look()
+      }
+      #expect(
+        error.message.contains("passphrase") && !error.message.contains("hunter2"), "\(error)")
+      error = await expectError(.configuration) { try await opened(by: nil).look() }
+      #expect(error.message.contains("passphraseFile"), "\(error)")
+
+      // An ecdsa key that the server knows; an RSA key is refused before any connection.
+      let allowed = server + "/authorized_keys"
+      let old = try String(contentsOfFile: allowed, encoding: .utf8)
+      for type in ["ecdsa", "rsa"] {
+        let other = folder.path + "/my-" + type
+        try await run("ssh-keygen", ["-q", "-t", type, "-N", "", "-f", other])
+        let line = try String(contentsOfFile: other + ".pub", encoding: .utf8)
+        let command = old.prefix(
+          try #require(old.range(of: "ssh-ed25519")?.lowerBound).utf16Offset(in: old))
+        let handle = try #require(FileHandle(forWritingAtPath: allowed))
+        try handle.seekToEnd()
+        try handle.write(contentsOf: Data("\(command)\(line)".utf8))
+        try handle.close()
+        if type == "ecdsa" {
+          #expect(try await mirror(pins, key: other).look().commit == next)
+        } else {
+          error = await expectError(.configuration) { try await mirror(pins, key: other).look() }
+          #expect(error.message.contains("libssh2 1.10 signs with SHA-1"), "\(error)")
+        }
+      }
 
       // A key that the server does not know, and a repository that is not there.
       error = await expectError(.authentication) {

@@ -120,25 +120,31 @@ enum PythonServer {
       """, [log, fault], body)
   }
 
-  /// Answers every connection with a well-formed list of references that never ends.
-  static func endlessReferences(_ body: (String) async throws -> Void) async throws {
+  /// Stands in front of a server and breaks each connection as the file `control` says: `cut N` closes it after N bytes
+  /// of the server's, `stall N` falls silent there. Without the file it passes everything on.
+  static func breaking(
+    _ port: String, control: String, _ body: (String) async throws -> Void
+  ) async throws {
     try await serving(
       """
       def serve(end):
+          try: fault, count = open(sys.argv[2]).read().split()
+          except FileNotFoundError: fault, count = "", 0
+          back = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+          if not fault: return join(end, back)
+          threading.Thread(target=pump, args=(end, back), daemon=True).start()
+          left = int(count)
           try:
-              end.recv(65536)
-              if len(sys.argv) > 1: pass
-              end.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Type: application/x-git-upload-pack-advertisement\\r\\n\\r\\n")
-              line = lambda text: b"%04x%b" % (len(text) + 4, text)
-              end.sendall(line(b"# service=git-upload-pack\\n") + b"0000")
-              end.sendall(line(b"%040x HEAD\\x00side-band-64k ofs-delta\\n" % 1))
-              number = 0
-              while True:
-                  end.sendall(b"".join(line(b"%040x refs/heads/b%d\\n" % (n + 1, n)) for n in range(number, number + 1000)))
-                  number += 1000
+              while left and (data := back.recv(left)):
+                  end.sendall(data)
+                  left -= len(data)
+              if fault == "stall": threading.Event().wait()
           except OSError:
-              end.close()
+              pass
+          for one in (end, back):
+              try: one.shutdown(socket.SHUT_RDWR)
+              except OSError: pass
       listen(serve)
-      """, [], body)
+      """, [port, control], body)
   }
 }

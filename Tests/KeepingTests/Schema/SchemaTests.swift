@@ -19,7 +19,8 @@ import Testing
     "fields that need or exclude each other": [
       "clients are asked for", "is missing where clients", "exactly one literal host",
       "own name", "says nothing", "contradict each other",
-      "there are no signers", "goes with signers", "needs no proxy", "reached over Tor only", "no sshKey to go with",
+      "there are no signers", "goes with signers", "needs no proxy", "reached over Tor only",
+      "no sshKey to go with",
       "lie in each other", "either tokenFile", "at once (one of",
       "cannot stand beside", "is below", "is this service's own", "without ageIdentity",
     ],
