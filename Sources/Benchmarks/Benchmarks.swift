@@ -4,17 +4,22 @@ import Keeping
 import Subprocess
 import Transport
 
-/// `swift run -c release Benchmarks [docker|podman] [COUNT …]`, or `Benchmarks definitions|git`: what is timed, against
-/// the limit, in one run.
+/// `swift run -c release Benchmarks [docker|podman] [COUNT …]`, or `Benchmarks definitions|keys|git`: what is timed,
+/// against the limit, in one run.
 ///
 /// So far: a pass with nothing to do, repository and engine included, beside the bare list call of the same engine; and,
-/// without an engine, how long definitions take to read, and looking at and fetching from a repository beside git.
+/// without an engine, how long definitions take to read and key directories to check, and looking at and fetching from
+/// a repository beside git.
 @main
 struct Benchmarks {
   static func main() async throws {
     var arguments = Array(CommandLine.arguments.dropFirst())
     if arguments.first == "definitions" {
       try DefinitionsBenchmark().run()
+      return
+    }
+    if arguments.first == "keys" {
+      try await KeysBenchmark().run()
       return
     }
     if arguments.first == "git" {

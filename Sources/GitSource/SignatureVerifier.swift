@@ -1,3 +1,4 @@
+import Descriptors
 import FoundationEssentials
 import Glibc
 import Subprocess
@@ -148,8 +149,9 @@ struct SignatureVerifier {
   ) async -> Result<Output, GitError> {
     do {
       let file = try FileDescriptor.open(input, .readOnly)
+      let words = OwnContext.words("ssh-keygen", in: OwnContext.read()) + arguments
       let result = try await Subprocess.run(
-        .name("ssh-keygen"), arguments: Arguments(arguments),
+        .name(words[0]), arguments: Arguments(Array(words.dropFirst())),
         environment: .custom(["PATH": "/usr/bin:/bin", "LC_ALL": "C"]),
         input: .fileDescriptor(file, closeAfterSpawningProcess: true),
         output: .string(limit: outputLimit),

@@ -64,6 +64,7 @@ extension Planner {
     var group = StepGroup(subject: .instance(instance), steps: [])
     var configured: [ConfiguredService] = []
     var frozen: ServiceName?
+    var guests = guests(of: instance, roster)
     for member in roster.members {
       var member = member
       if !member.sources.isEmpty, !joining.contains(member.service.name) {
@@ -82,9 +83,13 @@ extension Planner {
         continue
       }
       waiting.append(hold)
-      if isServedHere(member, sight) { frozen = frozen ?? member.service.name }
+      guard isServedHere(member, sight) else { continue }
+      if roster.members.count > 1, let kept = keptMember(member) {
+        guests.kept.append(kept)
+      } else {
+        frozen = frozen ?? member.service.name
+      }
     }
-    let guests = guests(of: instance, roster)
     if frozen == nil { frozen = guests.unkeepable }
     if let frozen {
       freeze(roster, because: frozen)

@@ -30,7 +30,25 @@ public struct SecurityContext: Hashable, Sendable, CustomStringConvertible {
     level = String(parts[3])
   }
 
-  public var description: String { "\(user):\(role):\(type):\(level)" }
+  /// As a log has it: the level may be missing (a policy without levels), or translated (`SystemLow-SystemHigh`).
+  public init?(tolerating text: String) {
+    if let context = SecurityContext(text) {
+      self = context
+      return
+    }
+    let parts = text.split(separator: ":", maxSplits: 3, omittingEmptySubsequences: false)
+    guard parts.count >= 3, text.utf8.count <= Self.limit,
+      parts[..<3].allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy(isWordByte) })
+    else { return nil }
+    user = String(parts[0])
+    role = String(parts[1])
+    type = String(parts[2])
+    level = parts.count > 3 ? String(parts[3].prefix { !$0.isWhitespace && $0 != "'" }) : ""
+  }
+
+  public var description: String {
+    level.isEmpty ? "\(user):\(role):\(type)" : "\(user):\(role):\(type):\(level)"
+  }
 
   /// The kernel's own limit is a page.
   static let limit = 4096

@@ -23,6 +23,7 @@ import Testing
       "no sshKey to go with",
       "lie in each other", "either tokenFile", "at once (one of",
       "cannot stand beside", "is below", "is this service's own", "without ageIdentity",
+      "does not tell the forge's",
     ],
     "an address that no backend has": [
       "write host:", "no machine's address", "is not an IPv", "is link-local",

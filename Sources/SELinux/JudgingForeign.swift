@@ -1,0 +1,89 @@
+extension DenialJudge {
+  /// Denials of other programs and of people.
+  func foreign(_ denial: Denial) -> DenialJudgement {
+    let source = denial.sourceType
+    if ["semanage_t", "load_policy_t", "setfiles_t"].contains(source) { return policyTool(denial) }
+    if denial.targetClass == "process2", denial.targetType == domain {
+      return judgement(
+        denial, .unit,
+        "The unit has NoNewPrivileges= or a nosuid mount, so systemd may not change into \(domain): tor would stay in \(source).",
+        [
+          update(),
+          Remedy(.unit, "Or set NoNewPrivileges=no in a drop-in.", ["systemctl edit tor.service"]),
+        ], .covered("the unit"))
+    }
+    if source == "init_t" || source == "initrc_t", denial.command?.hasPrefix("(") == true {
+      return judgement(
+        denial, .unit,
+        "systemd was preparing the sandbox of a unit (\(denial.command ?? "")), before the program ran: a path of the unit (ReadWritePaths=, StateDirectory=, BindPaths=) bears a label that systemd may not use.",
+        [
+          Remedy(.label, "Set the label that policy has for the path.", restore(denial)),
+          Remedy(.unit, "Or take the path out of the unit.", ["systemctl cat tor.service"]),
+        ], .covered("the path's label"), .medium)
+    }
+    if denial.permissions == ["execmem"] {
+      return judgement(
+        denial, .selfFallingBack,
+        "A program compiles code into memory; most go on without it. Whether this one does, its own log says. It is not tor.",
+        [Remedy(.nothing, "Nothing, if the service works.")], .covered("do without"))
+    }
+    if source != domain, denial.targetClass == "process", denial.targetType == domain {
+      return judgement(
+        denial, .notTorsDomain,
+        "\(denial.command ?? source) was to put a program into tor's domain by hand, which only systemd may.",
+        [Remedy(.unit, "Start tor through systemd.", ["systemctl start tor.service"])],
+        .covered("start it through systemd"))
+    }
+    let ends =
+      denial.command == "tor"
+      ? "It is called tor, but its domain is \(source), not \(domain): it was started by hand or by something else than tor's unit, and no setting for \(domain) applies."
+      : "It is \(denial.command ?? source)'s, not tor's."
+    return judgement(
+      denial, .notTorsDomain, ends,
+      denial.command == "tor"
+        ? [
+          Remedy(
+            .unit, "Start tor by its unit; see that /usr/bin/tor is labelled tor_exec_t.",
+            ["restorecon -v /usr/bin/tor", "systemctl restart tor.service", "ps -eZ | grep -w tor"])
+        ] : [Remedy(.nothing, "Nothing, as far as tor is concerned.")],
+      .covered("not tor's domain"))
+  }
+
+  /// A login's own process, a confined user's tor among them.
+  func person(_ denial: Denial) -> DenialJudgement {
+    var remedies = [
+      Remedy(.nothing, "Nothing on a host that serves onions: the system's tor is another process.")
+    ]
+    if denial.permissions.contains("name_bind") {
+      if denial.targetType == "unreserved_port_t" {
+        remedies.append(
+          Remedy(
+            .boolean, "To let every confined login listen on ports that nobody has claimed:",
+            ["setsebool -P selinuxuser_tcp_server on"]))
+      } else if denial.targetType == "tor_port_t" {
+        remedies.append(
+          Remedy(
+            .configuration, "Use the system's tor (SocksPort 9050) in place of a second one."))
+        remedies.append(ruleRemedy("No switch covers tor's own ports: only a rule does."))
+      }
+    }
+    let isTor = denial.command == "tor"
+    return judgement(
+      denial, .notTorsDomain,
+      "\(denial.sourceType) is a person's session\(isTor ? ": this tor was started by hand, or is a browser's; it is not the system's service, and no tor_… setting applies to it" : ", not tor's service").",
+      remedies,
+      denial.sourceType == domain && remedies.contains { $0.kind == .rule }
+        ? .needed : .covered("not tor's domain"))
+  }
+
+  private func policyTool(_ denial: Denial) -> DenialJudgement {
+    judgement(
+      denial, .notTorsDomain,
+      "semodule reads modules as \(denial.sourceType), which may not read \(denial.targetType), though you are root.",
+      [
+        Remedy(
+          .place, "Copy the module to your home first.",
+          ["cp FILE.cil /root/ && semodule -i /root/FILE.cil"])
+      ], .covered("copy the file"))
+  }
+}
