@@ -74,6 +74,10 @@ extension EventContext {
     case (.unsealKey, .generated(let address)):
       data.address = address
       return [event(.keyRestored, step.service, outcome.ended, data)]
+    case (.unsealAside(_, _, _, let address, _), .retired(let id)):
+      data.address = address
+      data.message = "put aside as \(id)"
+      return [event(.keyRestored, step.service, outcome.ended, data)]
     case (.restoreKey(_, _, let address), _):
       data.address = address
       return [event(.keyRestored, step.service, outcome.ended, data)]
@@ -162,7 +166,8 @@ extension Action {
     case .buildImage, .moveKey, .removeContainer, .takeDown, .updateLimits, .reload, .prove,
       .adoptContainer:
       true
-    case .ensureNetwork, .removeNetwork, .generateKey, .unsealKey, .backUpKey, .joinNetwork,
+    case .ensureNetwork, .removeNetwork, .generateKey, .unsealKey, .unsealAside, .backUpKey,
+      .joinNetwork,
       .leaveNetwork, .pin, .repairKeys, .retireKey, .restoreKey,
       .writeFiles, .verifyConfiguration, .createContainer, .startContainer, .unpauseContainer,
       .renameContainer, .restartContainer, .forgetInstance, .forgetService:

@@ -9,6 +9,7 @@ extension Action {
     case .removeNetwork: "removeNetwork"
     case .generateKey: "generateKey"
     case .unsealKey: "unsealKey"
+    case .unsealAside: "unsealAside"
     case .backUpKey: "backUpKey"
     case .pin: "pin"
     case .repairKeys: "repairKeys"
