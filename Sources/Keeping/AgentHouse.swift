@@ -28,6 +28,7 @@ public struct AgentHouse: Sendable {
       try await lock(configuration.layout.keys), try await lock(configuration.layout.state),
     ]
     let keys = KeyRoot(path: configuration.layout.keys, id: agent)
+    try await Machine.check(keys)
     let swept = try await keys.sweep()
     if swept.removed > 0 {
       log(
