@@ -64,66 +64,79 @@ let package = Package(
     library("Planning", ["OnionModel"]),
     // Edges.
     library("Transport", ["CCurl"]),
-    library("GitSource", ["CGit2", subprocess, system]),
+    library("GitSource", ["CGit2", "Descriptors", subprocess, system]),
     library("Descriptors", ["CLinux"]),
     library("Engine", ["OnionModel", "Transport"]),
     library("KeyStore", ["CLinux", "Descriptors", "OnionModel", crypto, subprocess, system]),
     library("TorRuntime", ["Descriptors", "OnionModel", crypto]),
     library("SELinux", ["Descriptors", "OnionModel"]),
+    library("Explaining", ["SELinux"]),
     library("Journaling", ["OnionModel", grdb]),
     library("Executing", ["Journaling", "OnionModel"]),
     library("Reporting", ["Journaling", "OnionModel", "Transport", crypto]),
+    library("Listening", ["CLinux", crypto]),
     // The agent.
     library(
       "Keeping",
       [
-        "Definitions", "Descriptors", "Engine", "Executing", "GitSource", "Journaling", "KeyStore",
-        "OnionModel", "Planning", "Reporting", "SELinux", "TorRuntime", "Transport", signals,
+        "CLinux", "Definitions", "Descriptors", "Engine", "Executing", "GitSource", "Journaling",
+        "Explaining", "KeyStore", "Listening", "OnionModel", "Planning", "Reporting", "SELinux",
+        "TorRuntime", "Transport", signals,
         subprocess,
       ]),
     .executableTarget(
       name: "onionkeeper",
       dependencies: [
-        "Definitions", "Journaling", "Keeping", "OnionModel", "SELinux", arguments,
+        "Definitions", "Explaining", "Journaling", "Keeping", "OnionModel", "SELinux", arguments,
       ],
       swiftSettings: settings),
     .executableTarget(
       name: "Benchmarks",
       dependencies: [
-        "Definitions", "Engine", "FixtureFiles", "Journaling", "Keeping", "OnionModel", "Transport",
-        subprocess,
-      ],
+        "Definitions", "Engine", "FixtureFiles", "Journaling", "Keeping", "KeyStore", "OnionModel",
+        "Transport", subprocess,
+      ], exclude: ["Limits"],
       swiftSettings: settings),
     // Tests.
     support("StubServer", [], exclude: ["README.md"]),
     support("FixtureFiles", [], exclude: ["README.md"]),
     support("Spawning", []),
     support("Swapping", ["CLinux"]),
+    // Programs that tests run: one that stands between another and the kernel, and what is run under it.
+    .executableTarget(
+      name: "Faulting", path: "Tests/Faulting", exclude: ["README.md"],
+      cSettings: [.treatAllWarnings(as: .error)]),
+    .executableTarget(
+      name: "KeyDeed", dependencies: ["KeyStore", "OnionModel"], path: "Tests/KeyDeed",
+      swiftSettings: settings),
     support("SimulatedWorld", ["Executing", "OnionModel"], exclude: ["README.md"]),
     tests("Definitions", ["FixtureFiles", "OnionModel"], exclude: ["Fixtures", "README.md"]),
     tests("Descriptors", ["Swapping"]),
     tests("Engine", ["OnionModel", "StubServer", "Transport"], exclude: ["Fixtures"]),
     tests("Executing", ["Journaling", "OnionModel", "SimulatedWorld"]),
+    tests("Explaining", ["FixtureFiles"], exclude: ["Fixtures"]),
     tests("GitSource", [subprocess]),
     tests("Journaling", ["OnionModel", grdb]),
     tests(
       "Keeping",
       [
         "Definitions", "Descriptors", "Engine", "FixtureFiles", "GitSource", "Journaling",
-        "KeyStore", "OnionModel", "Planning", "Spawning", "StubServer", "Transport",
+        "KeyStore", "OnionModel", "Planning", "SELinux", "Spawning", "StubServer", "Transport",
       ], exclude: ["Fixtures", "Schema/validate.py", "Snapshots"]),
     tests(
       "KeyStore", ["CLinux", "Descriptors", "OnionModel", "Spawning", "Swapping", crypto],
       exclude: ["Corpus"]),
+    tests("Listening", ["Transport", crypto]),
     tests("OnionModel"),
     tests("Planning", ["OnionModel"]),
-    tests("Reporting", ["Journaling", "OnionModel", "Transport", "Spawning"]),
+    tests("Reporting", ["Journaling", "OnionModel", "Spawning", "StubServer", "Transport"]),
     tests("SELinux", ["Descriptors", "FixtureFiles", "OnionModel"], exclude: ["Fixtures"]),
     tests("SimulatedWorld", ["Executing", "Journaling", "OnionModel", "Planning"]),
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "Definitions", "Engine", "FixtureFiles", "OnionModel", "Transport", subprocess,
+        "Definitions", "Engine", "FixtureFiles", "OnionModel", "StubServer", "Transport",
+        subprocess,
       ], swiftSettings: settings),
     tests(
       "TorRuntime", ["Descriptors", "FixtureFiles", "OnionModel", crypto],

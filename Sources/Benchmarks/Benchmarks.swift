@@ -4,17 +4,21 @@ import Keeping
 import Subprocess
 import Transport
 
-/// `swift run -c release Benchmarks [docker|podman] [COUNT …]`, or `Benchmarks definitions`: what is timed, against the
-/// limit, in one run.
+/// `swift run -c release Benchmarks [docker|podman] [COUNT …]`, `Benchmarks definitions` or `Benchmarks keys`: what is
+/// timed, against the limit, in one run.
 ///
 /// So far: a pass with nothing to do, repository and engine included, beside the bare list call of the same engine; and
-/// how long definitions take to read, which needs no engine.
+/// how long definitions take to read and key directories to check, which needs no engine.
 @main
 struct Benchmarks {
   static func main() async throws {
     var arguments = Array(CommandLine.arguments.dropFirst())
     if arguments.first == "definitions" {
       try DefinitionsBenchmark().run()
+      return
+    }
+    if arguments.first == "keys" {
+      try await KeysBenchmark().run()
       return
     }
     let kind = arguments.first.flatMap { ["docker", "podman"].contains($0) ? $0 : nil } ?? "docker"

@@ -21,6 +21,21 @@ public struct EngineDescription: Hashable, Sendable {
   /// Where it keeps its data; on a host with remapped users it ends in `/UID.GID`.
   public var dataRoot: String
 
+  public init(
+    identity: EngineIdentity, apiVersion: APIVersion, highestVersion: APIVersion,
+    isRootless: Bool = false, remapsUsers: Bool = false, hasSELinux: Bool = false,
+    hasSeccomp: Bool = true, dataRoot: String
+  ) {
+    self.identity = identity
+    self.apiVersion = apiVersion
+    self.highestVersion = highestVersion
+    self.isRootless = isRootless
+    self.remapsUsers = remapsUsers
+    self.hasSELinux = hasSELinux
+    self.hasSeccomp = hasSeccomp
+    self.dataRoot = dataRoot
+  }
+
   /// The host's number for tor's user and group: with remapped users, shifted by the map's base, which the end of the
   /// data's path tells (moby's daemon/daemon_unix.go, setupDaemonRoot). `nil` if it does not, or groups are mapped otherwise.
   public var torOwner: Int? {

@@ -153,16 +153,58 @@ struct CommitHistory {
     }
   }
 
-  private func walk(from commit: inout git_oid) throws(GitError) {
+  /// The commit and all its ancestors, less those of `known` and their ancestors; parents come
+  /// before their children. What of `known` is not in the mirror takes nothing away.
+  func commits(
+    reachableFrom commit: String, butNotFrom known: some Sequence<String>
+  ) throws(GitError) -> [String] {
+    guard var start = git_oid(hex: commit) else {
+      throw GitError(.missingCommit, "read", "'\(printable(commit))' is not a full commit id")
+    }
+    var hidden: [git_oid] = []
+    for commit in known where try contains(commit) {
+      if let id = git_oid(hex: commit) { hidden.append(id) }
+    }
+    var found: [String] = []
+    try walk(from: &start, hiding: hidden) { found.append($0.hex) }
+    return found
+  }
+
+  private func walk(
+    from commit: inout git_oid, hiding hidden: [git_oid] = [], _ visit: (git_oid) -> Void = { _ in }
+  ) throws(GitError) {
     let walk = try Owned("read", "ancestors", release: git_revwalk_free) {
       git_revwalk_new(&$0, repository)
     }
+    let order = GIT_SORT_TOPOLOGICAL.rawValue | GIT_SORT_REVERSE.rawValue
+    try Libgit2.check(git_revwalk_sorting(walk.pointer, order), "read", "ancestors")
     try Libgit2.check(git_revwalk_push(walk.pointer, &commit), "read", "ancestors")
+    for var id in hidden {
+      try Libgit2.check(git_revwalk_hide(walk.pointer, &id), "read", "ancestors")
+    }
     var id = git_oid()
     while true {
       let result = git_revwalk_next(&id, walk.pointer)
       if result == GIT_ITEROVER.rawValue { return }
       try Libgit2.check(result, "read", "ancestors")
+      visit(id)
+    }
+  }
+
+  /// The bytes of a file in the commit's top folder, and nil if nothing has that name there.
+  ///
+  /// - Throws: `.badTree` if it is not a plain file, or is larger than `limit` bytes.
+  func file(_ name: String, in commit: String, limit: Int) throws(GitError) -> [UInt8]? {
+    let tree = try tree(of: commit)
+    guard let entry = git_tree_entry_byname(tree.pointer, name),
+      let id = git_tree_entry_id(entry)?.pointee
+    else { return nil }
+    guard [0o100644, 0o100755, 0o100664].contains(git_tree_entry_filemode_raw(entry).rawValue)
+    else { throw GitError(.badTree, "read", "\(name) in \(commit) is not a plain file") }
+    let reader = TreeReader(repository: repository, commit: commit, limits: SourceLimits())
+    do throws(GitError) { return try reader.bytes(of: id.hex, path: name, limit: limit) } catch {
+      throw error.code == .limit
+        ? GitError(.badTree, "read", "\(name) in \(commit): \(error.message)") : error
     }
   }
 

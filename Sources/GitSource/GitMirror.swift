@@ -25,6 +25,7 @@ public struct Tip: Sendable, Hashable {
 public actor GitMirror {
   public nonisolated let path: String
   public nonisolated let source: RepositorySource
+  let authenticated: AuthenticatedCommits?
 
   private let executor = QueueExecutor(label: "onionkeeper.git")
   private var handle: OpaquePointer?
@@ -37,9 +38,12 @@ public actor GitMirror {
   /// - Parameters:
   ///   - path: the mirror's folder. Its parent must exist and belong to us alone; the folder is
   ///     made by the first `fetch`, and nothing else may be kept in it.
-  public init(at path: String, source: RepositorySource) {
+  ///   - authenticated: a file that remembers what was authenticated under an introduction; nil: all
+  ///     is judged each time.
+  public init(at path: String, source: RepositorySource, authenticated: String? = nil) {
     self.path = path
     self.source = source
+    self.authenticated = authenticated.map(AuthenticatedCommits.init(path:))
   }
 
   isolated deinit { git_repository_free(handle) }

@@ -4,6 +4,7 @@ struct RemoteAddress: Sendable, Equatable {
     case https
     case http
     case ssh
+    case git
     case file
 
     var defaultPort: Int {
@@ -11,7 +12,16 @@ struct RemoteAddress: Sendable, Equatable {
       case .https: 443
       case .http: 80
       case .ssh: 22
+      case .git: 9418
       case .file: 0
+      }
+    }
+
+    /// Whether who answers is proven: by a certificate, a pinned key, or the kernel.
+    var isAuthentic: Bool {
+      switch self {
+      case .https, .ssh, .file: true
+      case .http, .git: false
       }
     }
   }
@@ -40,7 +50,7 @@ struct RemoteAddress: Sendable, Equatable {
     }
     let name = text[..<mark.lowerBound].lowercased()
     guard let scheme = Scheme(rawValue: name) else {
-      throw Self.wrong("has the scheme '\(name)', which is not supported yet (\(Self.supported))")
+      throw Self.wrong("has the scheme '\(name)', which is not supported (\(Self.supported))")
     }
     let rest = text[mark.upperBound...]
     guard !rest.contains("?"), !rest.contains("#") else {
@@ -137,7 +147,7 @@ struct RemoteAddress: Sendable, Equatable {
     self.url = url
   }
 
-  private static let supported = "https, http, ssh, user@host:path, file, or an absolute path"
+  private static let supported = "https, http, ssh, user@host:path, git, file, or an absolute path"
 
   /// Letters, digits, `.`, `_` and `-`, not led by a dash.
   private static func isPlain(_ text: Substring) -> Bool {

@@ -9,7 +9,7 @@ public struct RepositorySource: Sendable, Equatable {
     case sshKey(file: String, knownHosts: String)
   }
 
-  /// `https://`, `ssh://`, `user@host:path`, `file://`, an absolute path, or `http://`.
+  /// `https://`, `ssh://`, `user@host:path`, `git://`, `file://`, an absolute path, or `http://`.
   public var url: String
   /// The branch's short name, for example `main`.
   public var branch: String
@@ -69,7 +69,8 @@ public struct RepositorySource: Sendable, Equatable {
         "http:// is neither private nor authentic; use https://, or set allowPlainHTTP: true")
     }
     switch (credentials, address.scheme) {
-    case (.none, .https), (.none, .http), (.none, .file), (.token, .https), (.token, .http),
+    case (.none, .https), (.none, .http), (.none, .git), (.none, .file), (.token, .https),
+      (.token, .http),
       (.sshKey, .ssh):
       return address
     case (.none, .ssh):

@@ -1,28 +1,61 @@
+import Descriptors
 import FoundationEssentials
 import Glibc
 import Subprocess
 import Synchronization
 import SystemPackage
 
+/// Who may sign: a text in `ssh-keygen`'s `allowed_signers` format.
+struct SignersList: Sendable, Hashable {
+  let text: [UInt8]
+  /// What messages call it.
+  let name: String
+
+  init(text: [UInt8], name: String) {
+    self.text = text
+    self.name = name
+  }
+
+  /// The host's own file.
+  ///
+  /// - Throws: `.configuration` if it is not root's alone to write.
+  init(file: String) throws(GitError) {
+    text = try GuardedFile.read(file, .rootOwned, named: "repository.trust.signers")
+    name = file
+  }
+
+  /// One key, whoever it is of, for signatures of commits.
+  init(onlyKey key: [UInt8], name: String) {
+    let type = SSHWire.keyType(key) ?? ""
+    let line = "\(name) namespaces=\"git\" \(type) \(Base64.encode(key))\n"
+    self.init(text: Array(line.utf8), name: name)
+  }
+
+  /// Whether there is any line but comments. What allows nobody would lock everybody out.
+  var isEmpty: Bool {
+    text.split(separator: UInt8(ascii: "\n")).allSatisfy { line in
+      let first = line.first {
+        $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") && $0 != UInt8(ascii: "\r")
+      }
+      return first == nil || first == UInt8(ascii: "#")
+    }
+  }
+}
+
 /// Lets the host's `ssh-keygen` judge signatures: its `allowed_signers` rules are the ones that
 /// people test with, and an own reading of them would differ somewhere.
 ///
-/// The signers file is checked and read once; `ssh-keygen` reads a copy in a private folder, so
-/// what was checked is what decides.
+/// The signers are read once; `ssh-keygen` reads a copy in a private folder, so what was checked is
+/// what decides.
 struct SignatureVerifier {
-  private let signersFile: String
-  private let signers: [UInt8]
+  private let signers: SignersList
 
   /// 20 s: a verification takes 10 ms; a machine this late is stuck.
   private static let patience = Duration.seconds(20)
   /// Enough for a message; `ssh-keygen` prints one line for each bad line of the file.
   private static let outputLimit = 64 << 10
 
-  /// - Throws: `.configuration` if the file is not root's alone to write.
-  init(signersFile: String) throws(GitError) {
-    self.signersFile = signersFile
-    signers = try GuardedFile.read(signersFile, .rootOwned, named: "repository.trust.signers")
-  }
+  init(_ signers: SignersList) { self.signers = signers }
 
   /// The principal in whose name the key signed.
   ///
@@ -35,12 +68,12 @@ struct SignatureVerifier {
       throw signed.untrusted("its committer date is impossible (key \(signature.fingerprint))")
     }
     let folder = try PrivateFolder()
-    let signersCopy = try folder.write("signers", signers)
+    let signersCopy = try folder.write("signers", signers.text)
     let signatureFile = try folder.write("signature", Array(armor.utf8))
     let payloadFile = try folder.write("payload", signed.payload)
     let common = ["-f", signersCopy, "-s", signatureFile, "-O", "verify-time=" + stamp]
     func refusal(_ output: Output) -> GitError {
-      let said = output.errors.replacing(signersCopy, with: signersFile)
+      let said = output.errors.replacing(signersCopy, with: signers.name)
       return signed.untrusted("\(reason(said)) (key \(signature.fingerprint))")
     }
 
@@ -78,7 +111,7 @@ struct SignatureVerifier {
     }
     if lines.contains(where: { $0.contains("No principal matched") }) {
       let hint = lines.first { !$0.contains("No principal matched") }.map { "; \($0)" } ?? ""
-      return "its key is not in \(signersFile)\(hint)"
+      return "its key is not in \(signers.name)\(hint)"
     }
     return "ssh-keygen refuses it: \(lines.first ?? "no reason given")"
   }
@@ -116,8 +149,9 @@ struct SignatureVerifier {
   ) async -> Result<Output, GitError> {
     do {
       let file = try FileDescriptor.open(input, .readOnly)
+      let words = OwnContext.words("ssh-keygen", in: OwnContext.read()) + arguments
       let result = try await Subprocess.run(
-        .name("ssh-keygen"), arguments: Arguments(arguments),
+        .name(words[0]), arguments: Arguments(Array(words.dropFirst())),
         environment: .custom(["PATH": "/usr/bin:/bin", "LC_ALL": "C"]),
         input: .fileDescriptor(file, closeAfterSpawningProcess: true),
         output: .string(limit: outputLimit),

@@ -1,12 +1,14 @@
-import CGit2
-
 /// Why a commit may act.
 public enum TrustPolicy: Sendable, Equatable {
   /// Whoever may push is trusted, as far as the transport proves who answered.
   case transport
   /// The commit must carry an SSH signature by a key of this file (`ssh-keygen`'s
   /// `allowed_signers`, with `namespaces`, `valid-after` and `valid-before`).
-  case signers(file: String)
+  ///
+  /// - Parameter chain: whether every commit on the first-parent line since the anchor must, too.
+  case signers(file: String, chain: Bool = false)
+  /// Who may sign is said in the repository itself, from one commit on.
+  case introduction(Introduction)
 
   /// Checks the policy against where the commits come from, and its file.
   ///
@@ -18,16 +20,17 @@ public enum TrustPolicy: Sendable, Equatable {
     switch self {
     case .transport:
       let address = try source.checkedAddress()
-      guard address.scheme != .http else {
+      guard address.scheme.isAuthentic else {
         throw GitError(
           .configuration, "repository.trust",
-          "transport: true proves nothing over http://, where anybody in between can answer; "
-            + "use https, ssh or signers")
+          "transport: true proves nothing over \(address.scheme.rawValue)://, where anybody in between can "
+            + "answer; use https, ssh, signers or an introduction")
       }
-    case .signers(let file):
+    case .signers(let file, _):
       if readsFile {
         _ = try GuardedFile.read(file, .rootOwned, named: "repository.trust.signers")
       }
+    case .introduction: break
     }
   }
 }
@@ -54,6 +57,18 @@ public struct CommitTimeBounds: Sendable, Equatable {
     self.notBefore = notBefore
     self.now = now
   }
+
+  /// The same, where only the clock bounds.
+  var withoutAnchor: CommitTimeBounds { CommitTimeBounds(now: now) }
+
+  /// What is wrong with a commit that claims to be of `time`; nil: nothing.
+  func complaint(about time: Int64) -> String? {
+    if let notBefore, time < notBefore { return "its committer date is before the anchor's" }
+    if time > now + Self.tolerance {
+      return "its committer date is \(time - now) s ahead of this host's clock"
+    }
+    return nil
+  }
 }
 
 extension GitMirror {
@@ -62,15 +77,40 @@ extension GitMirror {
   /// A signature covers the commit's tree and its parents, so the tip's signature vouches for all
   /// that is read. Its time is the committer date: that is when the key must have been valid.
   ///
-  /// - Parameter times: what the committer date may be; nil: anything.
+  /// - Parameters:
+  ///   - times: what the committer date may be; nil: anything.
+  ///   - anchors: commits that were authenticated before; with `chain`, what they hold is not judged
+  ///     again. Those that are not in the mirror bound nothing.
   /// - Throws: `.untrusted` with the commit, the key's fingerprint (where there is one) and the
-  ///   reason; `.configuration` if the policy cannot be applied; `.missingCommit`,
-  ///   `.corruptMirror`, `.cancelled`.
+  ///   reason; `.configuration` if the policy cannot be applied; `.limit` if there are too many
+  ///   commits to judge; `.missingCommit`, `.corruptMirror`, `.storage`, `.cancelled`.
   public func authenticate(
-    _ commit: String, by policy: TrustPolicy, times: CommitTimeBounds? = nil
+    _ commit: String, by policy: TrustPolicy, times: CommitTimeBounds? = nil,
+    since anchors: Set<String> = []
   ) async throws(GitError) -> Authentication {
     try policy.check(for: source)
-    guard case .signers(let file) = policy else { return .transport }
+    switch policy {
+    case .transport: return .transport
+    case .signers(let file, let chain):
+      let verifier = SignatureVerifier(try SignersList(file: file))
+      let proof = try await verify(commit, by: verifier, times: times)
+      if chain {
+        for ancestor in try line(to: commit, since: anchors).dropFirst() {
+          do throws(GitError) { _ = try await verify(ancestor, by: verifier, times: times) } catch {
+            throw error.code == .untrusted ? error.onTheWay(to: commit) : error
+          }
+        }
+      }
+      return proof
+    case .introduction(let introduction):
+      return try await authenticate(commit, from: introduction, times: times)
+    }
+  }
+
+  /// One commit's signature.
+  func verify(
+    _ commit: String, by verifier: SignatureVerifier, times: CommitTimeBounds?
+  ) async throws(GitError) -> Authentication {
     let (signed, time) = try reading { repository throws(GitError) in
       (
         try SignedCommit(commit, in: repository),
@@ -81,84 +121,39 @@ extension GitMirror {
     if let complaint = times?.complaint(about: time) {
       throw signed.untrusted("\(complaint) (key \(signature.fingerprint))")
     }
-    let verifier = try SignatureVerifier(signersFile: file)
     let principal = try await verifier.verify(signed, signature, at: time)
     return .signature(principal: principal, fingerprint: signature.fingerprint)
   }
-}
 
-extension CommitTimeBounds {
-  fileprivate func complaint(about time: Int64) -> String? {
-    if let notBefore, time < notBefore { return "its committer date is before the anchor's" }
-    if time > now + Self.tolerance {
-      return "its committer date is \(time - now) s ahead of this host's clock"
+  /// More commits than this are not judged at once: at two runs of `ssh-keygen` each, these take
+  /// minutes. A later `since` or `introduction` makes them fewer.
+  static let commitLimit = 5_000
+
+  /// The commit and its first parent, and so on, as far as the anchors do not hold them already.
+  private func line(to commit: String, since anchors: Set<String>) throws(GitError) -> [String] {
+    try reading { repository throws(GitError) in
+      let history = CommitHistory(repository: repository)
+      let new = Set(try history.commits(reachableFrom: commit, butNotFrom: anchors))
+      var line: [String] = []
+      var next: String? = commit
+      while let commit = next, line.isEmpty || new.contains(commit) {
+        guard line.count < Self.commitLimit else {
+          throw GitError(
+            .limit, "authenticate",
+            "more than \(Self.commitLimit) commits lead to \(commit); "
+              + "set repository.trust.since to a later commit")
+        }
+        line.append(commit)
+        next = try history.info(commit).parents.first
+      }
+      return line
     }
-    return nil
   }
 }
 
-/// A commit's signature, and the exact bytes that were signed.
-struct SignedCommit: Sendable {
-  let commit: String
-  /// The armored block, as it is in the commit's header; nil: unsigned.
-  let armor: String?
-  let payload: [UInt8]
-
-  init(_ commit: String, in repository: OpaquePointer) throws(GitError) {
-    guard var id = git_oid(hex: commit) else {
-      throw GitError(.missingCommit, "authenticate", "'\(printable(commit))' is not a full id")
-    }
-    guard try CommitHistory(repository: repository).contains(commit) else {
-      throw GitError(.missingCommit, "authenticate", "commit \(commit) is not in the mirror")
-    }
-    var (signature, data) = (git_buf(), git_buf())
-    defer {
-      git_buf_dispose(&signature)
-      git_buf_dispose(&data)
-    }
-    let result = git_commit_extract_signature(&signature, &data, repository, &id, nil)
-    self.commit = commit
-    if result == GIT_ENOTFOUND.rawValue {
-      (armor, payload) = (nil, [])
-      return
-    }
-    try Libgit2.check(result, "authenticate", "signature of \(commit)")
-    armor = String(
-      decoding: UnsafeRawBufferPointer(start: signature.ptr, count: signature.size), as: UTF8.self)
-    payload = Array(UnsafeRawBufferPointer(start: data.ptr, count: data.size))
-  }
-
-  init(commit: String, armor: String?, payload: [UInt8]) {
-    self.commit = commit
-    self.armor = armor
-    self.payload = payload
-  }
-
-  /// - Throws: `.untrusted`: unsigned, of another kind, damaged, or made for another purpose.
-  func sshSignature() throws(GitError) -> SSHSignature {
-    guard let armor else { throw untrusted("it is not signed") }
-    if armor.hasPrefix("-----BEGIN PGP") {
-      throw untrusted("it is signed with OpenPGP, which is not supported yet; sign with an ssh key")
-    }
-    if armor.hasPrefix("-----BEGIN SIGNED MESSAGE") {
-      throw untrusted("it is signed with X.509, which is not supported; sign with an ssh key")
-    }
-    guard let signature = SSHSignature(armor: armor) else {
-      throw untrusted("its signature is damaged")
-    }
-    let by = "key \(signature.fingerprint)"
-    guard signature.namespace == "git" else {
-      throw untrusted(
-        "its signature is of namespace '\(printable(signature.namespace, limit: 60))', "
-          + "not 'git' (\(by))")
-    }
-    guard !signature.keyType.hasSuffix("-cert-v01@openssh.com") else {
-      throw untrusted("it is signed with a certificate, which is not supported yet (\(by))")
-    }
-    return signature
-  }
-
-  func untrusted(_ reason: String) -> GitError {
-    GitError(.untrusted, "authenticate", "commit \(commit) is refused: \(reason)")
+extension GitError {
+  /// The same refusal, where a commit on the way to `tip` is meant.
+  func onTheWay(to tip: String) -> GitError {
+    GitError(code, operation, "\(message); it is on the way to \(tip)")
   }
 }

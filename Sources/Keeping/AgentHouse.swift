@@ -130,7 +130,7 @@ public struct AgentHouse: Sendable {
   /// Runs `body` with the webhooks' workers beside it.
   func reporting<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
     let reports = Reports(self, log: log)
-    try await reports.start(configuration.webhooks)
+    try await reports.start(configuration.receivers)
     do {
       let value = try await body()
       await reports.finish()

@@ -29,6 +29,7 @@ public struct AgentLoop: Sendable {
   private let reports: Reports
   private let hostFile: HostFileReader
   private let disk: DiskWatch
+  private let push: PushDoor
 
   public init(_ house: AgentHouse, log: @escaping @Sendable (String) -> Void) {
     self.house = house
@@ -37,13 +38,15 @@ public struct AgentLoop: Sendable {
     disk = DiskWatch(
       layout: house.configuration.layout, hostFile: house.configuration.file, log: log)
     reports = Reports(house, log: log)
+    push = PushDoor(log: log) { [doorbell] in doorbell.ring("push") }
   }
 
   /// Runs until SIGTERM or SIGINT.
   /// - Throws: `JournalError` if the journal is damaged or gone: without it nothing may be done. A full or busy disk is
   ///   waited for.
   public func run() async throws {
-    try await reports.start(house.configuration.webhooks)
+    try await reports.start(house.configuration.receivers)
+    await push.open(house.configuration.push)
     let doorbell = doorbell
     await house.keeper.tell { doorbell.ring("source") }
     await house.world.heed(disk)
@@ -65,6 +68,7 @@ public struct AgentLoop: Sendable {
       }
       group.cancelAll()
     }
+    await push.close()
     // The last words, even if the journal takes no more: then why it does not is what is thrown.
     let end = await passes.result
     var failure: (any Error)?
@@ -190,7 +194,8 @@ public struct AgentLoop: Sendable {
     await note(nil)
     do {
       try await house.keeper.adopt(moved)
-      try await reports.start(moved.webhooks)
+      try await reports.start(moved.receivers)
+      await push.open(moved.push)
     } catch {
       log("\(error)")
     }
@@ -234,13 +239,16 @@ struct Agenda: Sendable {
 
   /// For the journal: what a person did comes first, then what moved, then the time.
   func trigger(of reasons: [String]) -> String {
-    ["start", "signal", "event", "disk", "source"].first(where: reasons.contains) ?? "interval"
+    ["start", "signal", "push", "event", "disk", "source"].first(where: reasons.contains)
+      ?? "interval"
   }
 
   /// Whether this pass asks; the next question is then due an interval later, give or take a tenth.
   mutating func asks(_ reasons: [String], at now: ContinuousClock.Instant) -> Bool {
     let isDue = nextQuestion.map { $0 <= now } ?? true
-    guard isDue || reasons.contains("signal") || reasons.contains("start") else { return false }
+    guard isDue || ["signal", "push", "start"].contains(where: reasons.contains) else {
+      return false
+    }
     nextQuestion = now.advanced(by: interval * Double.random(in: 0.9...1.1))
     return true
   }

@@ -1,6 +1,7 @@
 import Definitions
 import GitSource
 import Journaling
+import Listening
 import OnionModel
 import Reporting
 
@@ -32,6 +33,8 @@ struct HostChecker {
     let allow = readAllowList(value, layout)
     let webhooks = readWebhooks(value["webhooks"])
     let identity = readIdentity(value["ageIdentity"])
+    let forge = readForge(value)
+    let push = readPush(value["push"])
     let source = readSource(value["repository"])
     let signers = readSigners(value["repository"]?["trust"]?["signers"])
     let trust = readTrust(value["repository"], source, hasReadSigners: signers != nil)
@@ -49,6 +52,8 @@ struct HostChecker {
       network: network.0, networkNote: network.1,
       redactsAddresses: value["redactAddresses"]?.boolean ?? false)
     configuration.ageIdentity = identity
+    configuration.forge = forge
+    configuration.push = push
     configuration.backupRecipients = value["backup"]?["recipients"]?.texts ?? []
     configuration.allowsSingleHop = value["allow"]?["singleHop"]?.boolean ?? false
     return configuration
@@ -126,7 +131,7 @@ struct HostChecker {
     let own: [FieldValue?] =
       [
         value["engine"]?["socket"], value["ageIdentity"], credentials?["sshKey"],
-        credentials?["tokenFile"],
+        credentials?["tokenFile"], value["forge"]?["tokenFile"], value["push"]?["secretFile"],
       ] + (value["webhooks"]?.list ?? []).map { $0["secretFile"] }
     do throws(TextProblem) {
       return try AllowList(
@@ -225,6 +230,54 @@ struct HostChecker {
       fail(value, "repository.trust", error.message)
     }
     return policy
+  }
+
+  private mutating func readForge(_ host: FieldValue) -> ForgeEndpoint? {
+    guard let value = host["forge"], value.isRecord else { return nil }
+    _ = secret(value["tokenFile"], "the forge's token")
+    _ = guarded(value["caFile"], "the authorities", limit: Self.publicLimit)
+    guard let kind = value["kind"]?.text.flatMap(ForgeEndpoint.Kind.init(rawValue:)),
+      let url = value["url"]?.text, let tokenFile = value["tokenFile"]?.text
+    else { return nil }
+    let told =
+      value["repository"]?.text
+      ?? host["repository"]?["url"]?.text.flatMap(ForgeEndpoint.repository(ofRemote:))
+    guard let repository = told else {
+      fail(
+        value, "forge",
+        "repository.url does not tell the forge's OWNER/REPO: add repository: OWNER/REPO here")
+      return nil
+    }
+    do throws(ReportingError) {
+      return try ForgeEndpoint(
+        kind: kind, address: try WebhookAddress(url), repository: repository,
+        tokenFile: tokenFile, caFile: value["caFile"]?.text)
+    } catch {
+      fail(value["url"], "forge.url", error.message)
+      return nil
+    }
+  }
+
+  private mutating func readPush(_ value: FieldValue?) -> PushDoor.Configuration? {
+    guard let value, value.isRecord else { return nil }
+    if let bytes = guarded(
+      value["secretFile"], "the push hook's secret file", .secret, limit: PushHook.fileLimit),
+      PushHook.secrets(in: bytes) == nil
+    {
+      fail(
+        value["secretFile"], "push.secretFile",
+        "it must hold one secret of 16 to 1024 bytes, or two, a line each")
+    }
+    guard let listen = value["listen"]?.text, let secretFile = value["secretFile"]?.text else {
+      return nil
+    }
+    guard let address = ListenAddress(listen) else {
+      fail(
+        value["listen"], "push.listen",
+        "\(listen) is no address: write a number, 127.0.0.1:7943 or [::1]:7943")
+      return nil
+    }
+    return PushDoor.Configuration(address: address, secretFile: secretFile)
   }
 
   private mutating func readWebhooks(_ value: FieldValue?) -> [WebhookEndpoint] {

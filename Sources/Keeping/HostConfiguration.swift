@@ -31,6 +31,10 @@ public struct HostConfiguration: Sendable {
   /// `allow.services`
   public var serviceLimit: Int
   public var webhooks: [WebhookEndpoint]
+  /// Commit statuses.
+  public var forge: ForgeEndpoint?
+  /// The push hook.
+  var push: PushDoor.Configuration?
   public var network: TorNetwork
   /// What `status` shows where the network is not the public one: `off` or the file's path.
   public var networkNote: String?
@@ -41,6 +45,11 @@ public struct HostConfiguration: Sendable {
   public var backupRecipients: [String] = []
   /// `allow.singleHop`
   public var allowsSingleHop = false
+
+  /// All who get events.
+  public var receivers: [EventReceiver] {
+    webhooks.map(EventReceiver.webhook) + [forge.map(EventReceiver.forge)].compactMap { $0 }
+  }
 
   public var context: HostContext {
     HostContext(

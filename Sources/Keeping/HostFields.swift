@@ -92,13 +92,25 @@ enum HostFields {
     Field(
       "kind", .choice([Choice("forgejo"), Choice("github")]), isRequired: true,
       summary: "Whose interface it speaks."),
-    Field("url", word, isRequired: true, summary: "https://…"),
-    Field("tokenFile", path, isRequired: true, summary: "Readable by root alone."),
+    Field(
+      "url", word, isRequired: true,
+      summary: "The forge itself: https://…, or http:// to a loopback or private address."),
+    Field(
+      "tokenFile", path, isRequired: true,
+      summary: "A token that may set commit statuses, readable by root alone."),
+    Field(
+      "repository", .text(HostTexts.forgeRepository),
+      summary: "OWNER/REPO; by default as repository.url says."),
+    Field("caFile", path, summary: "PEM file of the only authorities to trust."),
   ]
 
   private static let push: [Field] = [
-    Field("listen", .text(HostTexts.listen), isRequired: true, summary: "Where it listens."),
-    Field("secretFile", path, isRequired: true, summary: "Readable by root alone."),
+    Field(
+      "listen", .text(HostTexts.listen), isRequired: true,
+      summary: "Where it listens, for a reverse proxy: 127.0.0.1:7943 or unix:/path."),
+    Field(
+      "secretFile", path, isRequired: true,
+      summary: "The hook's secret (16 to 1024 bytes), or two while rotating, a line each."),
   ]
 
   static let all: [Field] =
@@ -145,8 +157,10 @@ enum HostFields {
               Field("listen", .text(HostTexts.statusListen), isRequired: true, summary: "off.")
             ]),
           ], allowed: "off, or {listen: off}"), default: "off", summary: "The status page."),
-      .notYet("push", .record(push), summary: "A forge's push hook."),
-      .notYet("forge", .record(forge), summary: "Commit statuses."),
+      Field("push", .record(push), summary: "A forge's push hook, which wakes the agent; none."),
+      Field(
+        "forge", .record(forge),
+        summary: "Where each commit shows how this host does with it; nowhere."),
     ]
 
   private static let host: [Field] = [

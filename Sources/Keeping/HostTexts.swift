@@ -130,8 +130,20 @@ enum HostTexts {
 
   static let listen = TextRule(
     noun: "a place to listen", allowed: "unix:/path, or ADDRESS:PORT",
-    pattern: "^(?:unix:/.+|.+:[0-9]+)$",
+    pattern: "^(?:unix:/.+|[0-9.]+:[0-9]+|\\[[0-9A-Fa-f:.]+\\]:[0-9]+)$",
     where: isListen)
+
+  static let forgeRepository = TextRule(
+    noun: "a repository of a forge", allowed: "OWNER/REPO",
+    pattern: "^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$"
+  ) { text in
+    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+    return parts.count == 2 && parts.allSatisfy { !$0.isEmpty && $0 != "." && $0 != ".." }
+      && text.utf8.allSatisfy {
+        (48...57).contains($0) || (97...122).contains($0 | 0x20)
+          || [0x2d, 0x2e, 0x2f, 0x5f].contains($0)
+      } ? nil : .notOne
+  }
 
   static let statusListen: TextRule = {
     var rule = TextRule(

@@ -15,6 +15,8 @@ public struct PassReport: Sendable {
   /// What was still to do, or waited for, at the end.
   public var plan: Plan
   public var outcomes: [Outcome]
+  /// Whose steps failed, and were not done in a later round.
+  var failing: Set<StepGroup.Subject> = []
   /// Why the source could not be used or its commit may not act; the last accepted revision is kept true meanwhile.
   public var sourceTrouble: String?
   /// What of the source is waited for without trouble: its answer, or a soak time.
@@ -24,7 +26,7 @@ public struct PassReport: Sendable {
   public var refusal: String?
 
   /// Something was tried and failed, or refused.
-  public var hasFailed: Bool { refusal != nil || outcomes.contains(where: \.hasFailed) }
+  public var hasFailed: Bool { refusal != nil || !failing.isEmpty }
 }
 
 /// Runs passes, one at a time: fetch, authenticate, read, accept, observe, plan, audit, execute, prove, report.
@@ -117,7 +119,7 @@ public actor Keeper {
 
   /// One pass.
   /// - Parameters:
-  ///   - trigger: `start`, `interval`, `signal`, `event`, `disk`, `source`, `apply`: for the journal.
+  ///   - trigger: `start`, `interval`, `signal`, `push`, `event`, `disk`, `source`, `apply`: for the journal.
   ///   - asks: whether the repository is asked anew. Drift alone is no reason to.
   ///   - patience: how long to wait for the repository; `nil`: until it answers or its own deadlines pass.
   /// - Throws: `JournalError`: without a journal nothing is done.
@@ -125,7 +127,7 @@ public actor Keeper {
     trigger: String, asks: Bool = true, patience: Duration? = Keeper.patience
   ) async throws -> PassReport {
     let note = try await followSource(
-      asks: asks, isUrgent: trigger == "signal",
+      asks: asks, isUrgent: trigger == "signal" || trigger == "push",
       patience: asks ? patience : patience.map { _ in .zero })
     let (desired, diagnostics) = try await desiredState()
     var report = PassReport(
@@ -162,6 +164,7 @@ public actor Keeper {
       let execution = await executor.execute(
         report.plan, pass: pass ?? 0, memory: memory, shouldStop: { self.isStopping })
       report.outcomes += execution.outcomes
+      report.failing = execution.outcomes.failing(before: report.failing)
       if let error = execution.journalError { throw error }
       if !execution.outcomes.contains(where: \.hasSucceeded) { break }
     }
@@ -190,6 +193,7 @@ public actor Keeper {
     }
     if memory != before { try await journal.store(memory, at: now) }
     try await notices.report(report.plan.waiting, desired: desired, at: now)
+    if !isStopping { try await notices.report(report, at: now) }
     let judged = conditions(desired, observed, memory, plan: report.plan)
     let transitions = try await journal.setConditions(judged, at: now)
     try await notices.report(
@@ -281,6 +285,17 @@ extension PassReport {
     summary.message =
       "\(summary.succeeded) steps done, \(summary.failed) failed, \(summary.waiting) waiting"
     return summary
+  }
+}
+
+extension [Outcome] {
+  /// Whose last round failed, after one more round of a pass. A pass plans again after it has acted: what failed at first
+  /// (a reload of a tor that its start guard had just ended) and was then done another way is no failure. What was
+  /// rolled back is one: its way back belongs to the same round.
+  func failing(before: Set<StepGroup.Subject>) -> Set<StepGroup.Subject> {
+    let failed = Set(filter(\.hasFailed).map(\.subject))
+    let done = Set(filter(\.hasSucceeded).map(\.subject))
+    return before.subtracting(done).union(failed)
   }
 }
 

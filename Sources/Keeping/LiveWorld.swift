@@ -93,7 +93,8 @@ public actor LiveWorld: World {
       now: wallTime(), keyRoot: KeyRoot.marker(layout.keys),
       stateRoot: RootMarker.read(layout.state), engine: .unknown("not asked"),
       containers: .unknown("not asked"), image: .unknown("not asked"),
-      pins: .unknown("not read"), retired: .unknown("not read"), hasSELinux: hasSELinux)
+      pins: .unknown("not read"), retired: .unknown("not read"), hasSELinux: hasSELinux,
+      hasOwnDomain: hasSELinux ? Self.hasOwnDomain() : false)
     guard observed.keyRoot.value == agent, observed.stateRoot.value == agent else {
       return observed
     }
@@ -115,6 +116,17 @@ public actor LiveWorld: World {
     return observed
   }
 
+  /// `nil`: the kernel could not be asked.
+  private static func hasOwnDomain() -> Bool? {
+    let context = SecurityContext(
+      user: "system_u", role: "system_r", type: ContainerLabel.ownType, level: "s0:c1,c2")
+    switch HostPolicy.knows(context) {
+    case .present(let isKnown): return isKnown
+    case .absent: return false
+    case .unknown: return nil
+    }
+  }
+
   static func hasSELinux() -> Bool {
     do { return try SELinuxMode.detect().isOn } catch { return true }
   }
@@ -123,7 +135,8 @@ public actor LiveWorld: World {
     of instance: InstanceName, _ memory: Memory, _ hasSELinux: Bool
   ) -> ContainerLabel? {
     guard hasSELinux, let level = memory.instances[instance]?.level else { return nil }
-    return ContainerLabel(type: "container_t", level: level)
+    // Of a directory's files: the domain does not matter.
+    return ContainerLabel(type: ContainerLabel.commonType, level: level)
   }
 
   private func observeKeys(

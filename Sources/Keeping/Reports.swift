@@ -9,14 +9,14 @@ actor Reports {
 
   private let house: AgentHouse
   private let log: @Sendable (String) -> Void
-  private var running: (endpoints: [WebhookEndpoint], redacts: Bool, task: Task<Void, Never>)?
+  private var running: (endpoints: [EventReceiver], redacts: Bool, task: Task<Void, Never>)?
 
   init(_ house: AgentHouse, log: @escaping @Sendable (String) -> Void) {
     self.house = house
     self.log = log
   }
 
-  func start(_ endpoints: [WebhookEndpoint]) async throws(JournalError) {
+  func start(_ endpoints: [EventReceiver]) async throws(JournalError) {
     let redacts = await house.keeper.redactsAddresses
     if let running, running.endpoints == endpoints, running.redacts == redacts { return }
     running?.task.cancel()

@@ -65,7 +65,7 @@ public actor KeyRoot {
     let own: Descriptor
   }
 
-  /// - Throws: `root.missing` or `root.foreign`, and nothing has been touched.
+  /// - Throws: `root.missing`, `root.foreign`, or what the disk says; nothing has been touched.
   func open(_ operation: String) throws -> Opened {
     let keys: Descriptor
     do {
@@ -75,7 +75,7 @@ public actor KeyRoot {
       throw KeyStoreError(
         .rootMissing, operation, "\(path) is not there: not set up, or not mounted")
     }
-    switch RootMarker.read(keys) {
+    switch try RootMarker.look(keys) {
     case .present(id): break
     case .present(let other):
       throw KeyStoreError(

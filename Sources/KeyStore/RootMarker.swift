@@ -19,7 +19,7 @@ public enum RootMarker {
   ) throws(KeyStoreError) {
     try converting("setup") {
       let root = try make(path)
-      switch read(root) {
+      switch try look(root) {
       case .present(let other) where other != agent:
         throw KeyStoreError(
           .rootForeign, "setup", "\(path) belongs to agent \(other): choose another folder")
@@ -47,13 +47,18 @@ public enum RootMarker {
   /// others put things there, with what to do.
   public static func read(_ path: String) -> Observation<AgentID> {
     do {
-      return read(try Descriptor.folder(at: path))
+      return try look(try Descriptor.folder(at: path))
     } catch {
       return error.isAbsence ? .absent : .unknown(error.description)
     }
   }
 
-  static func read(_ root: borrowing Descriptor) -> Observation<AgentID> {
+  /// What cannot be a marker of ours, however often it is read.
+  private static let notMarkers: Set<Int32> = [ELOOP, ENOTDIR, EXDEV, EFBIG, EINVAL]
+
+  /// The same for whoever must tell a marker that is not safe from a disk that fails.
+  /// - Throws: What the disk says.
+  static func look(_ root: borrowing Descriptor) throws(FileError) -> Observation<AgentID> {
     do {
       if let reason = try complaint(root, writers: 0o022, "chmod go-w") { return .unknown(reason) }
       let own = try root.folder(folder)
@@ -66,9 +71,9 @@ public enum RootMarker {
           "\(file.path) holds no agent id: put it back from a backup, or from the state folder")
       }
       return .present(agent)
-    } catch  where error.isAbsence {
-      return .absent
     } catch {
+      if error.isAbsence { return .absent }
+      guard notMarkers.contains(error.number) else { throw error }
       return .unknown("\(error)")
     }
   }

@@ -3,6 +3,8 @@ public enum EventKind: String, Hashable, Sendable, Codable, CaseIterable {
   case revisionAccepted = "revision.accepted"
   case revisionRejected = "revision.rejected"
   case revisionHeld = "revision.held"
+  /// How this host does with the revision in force: `outcome` is `succeeded`, `failed` or `waiting`.
+  case revisionApplied = "revision.applied"
   case sourceUnreachable = "source.unreachable"
   case sourceReachable = "source.reachable"
   case definitionInvalid = "definition.invalid"

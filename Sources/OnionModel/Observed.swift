@@ -113,6 +113,8 @@ public struct Observed: Hashable, Sendable {
   public var torOwner: Int
   /// SELinux is on: instances get labels.
   public var hasSELinux: Bool
+  /// The loaded policy knows `ContainerLabel.ownType`; `nil`: the kernel could not be asked.
+  public var hasOwnDomain: Bool?
 
   public init(
     now: Timestamp, keyRoot: Observation<AgentID>, stateRoot: Observation<AgentID>,
@@ -128,7 +130,7 @@ public struct Observed: Hashable, Sendable {
     socketDirectories: [String: Observation<Bool>] = [:],
     targetContainers: [String: Observation<TargetContainer>] = [:],
     backups: Observation<Set<String>> = .present([]), torOwner: Int = TorLayout.user,
-    hasSELinux: Bool = false
+    hasSELinux: Bool = false, hasOwnDomain: Bool? = false
   ) {
     self.now = now
     self.keyRoot = keyRoot
@@ -150,5 +152,6 @@ public struct Observed: Hashable, Sendable {
     self.backups = backups
     self.torOwner = torOwner
     self.hasSELinux = hasSELinux
+    self.hasOwnDomain = hasOwnDomain
   }
 }

@@ -48,6 +48,16 @@ extension Planner {
     memory.instances[instance]?.applied?.services[name]?.access
   }
 
+  /// A member whose new target is not there yet is served on as its tor has read it, and holds up nobody: its key is
+  /// whole, and who may visit it is what is desired now.
+  func keptMember(_ member: Member) -> ConfiguredService? {
+    guard let kind = member.hold?.kind, [.targetMissing, .unknown].contains(kind),
+      member.steps.isEmpty, let read = kept(member.service.name, member.service.instance),
+      read.access == member.service.access, read.tor == member.service.tor
+    else { return nil }
+    return read
+  }
+
   /// Just what its tor has read, if that is remembered and its key directory is still so: tor reads it at each reload.
   private func kept(_ name: ServiceName, _ instance: InstanceName) -> ConfiguredService? {
     guard let memory = memory.instances[instance],

@@ -64,6 +64,7 @@ extension Planner {
     var group = StepGroup(subject: .instance(instance), steps: [])
     var configured: [ConfiguredService] = []
     var frozen: ServiceName?
+    var guests = guests(of: instance, roster)
     for member in roster.members {
       var member = member
       if !member.sources.isEmpty, !joining.contains(member.service.name) {
@@ -82,9 +83,13 @@ extension Planner {
         continue
       }
       waiting.append(hold)
-      if isServedHere(member, sight) { frozen = frozen ?? member.service.name }
+      guard isServedHere(member, sight) else { continue }
+      if roster.members.count > 1, let kept = keptMember(member) {
+        guests.kept.append(kept)
+      } else {
+        frozen = frozen ?? member.service.name
+      }
     }
-    let guests = guests(of: instance, roster)
     if frozen == nil { frozen = guests.unkeepable }
     if let frozen {
       freeze(roster, because: frozen)
@@ -229,14 +234,34 @@ extension Planner {
     return found
   }
 
-  /// The categories of an instance: remembered for life, or the first free pair of those that its name suggests.
+  /// The domain of an instance's next container, and its categories: remembered for life, or the first free pair of
+  /// those that its name suggests.
   func label(of instance: InstanceName) -> ContainerLabel? {
     guard observed.hasSELinux else { return nil }
+    let type = domain(of: instance)
     if let level = memory.instances[instance]?.level {
-      return ContainerLabel(type: "container_t", level: level)
+      return ContainerLabel(type: type, level: level)
     }
     let taken = Set(memory.instances.values.compactMap(\.level))
-    return ContainerLabel(type: "container_t", level: freeLevel(for: instance, taken: taken))
+    return ContainerLabel(type: type, level: freeLevel(for: instance, taken: taken))
+  }
+
+  /// Our own domain where the loaded policy has it. A container that runs keeps the domain that it was proven with: a
+  /// module that was installed is no reason to restart a tor (promise 7), and takes effect with its next container. Once
+  /// the policy has lost our domain, its processes have none, and are replaced.
+  private func domain(of instance: InstanceName) -> String {
+    let current = memory.instances[instance].flatMap { remembered -> String? in
+      guard case .present(let containers) = observed.containers else {
+        return remembered.proven?.label?.type
+      }
+      let isThere = containers.contains { remembered.containerIDs.contains($0.id) }
+      return isThere ? remembered.proven?.label?.type : nil
+    }
+    switch (observed.hasOwnDomain, current) {
+    case (true?, nil), (true?, ContainerLabel.ownType?), (nil, ContainerLabel.ownType?):
+      return ContainerLabel.ownType
+    case (_, _): return ContainerLabel.commonType
+    }
   }
 
   private func freeLevel(for instance: InstanceName, taken: Set<String>) -> String {

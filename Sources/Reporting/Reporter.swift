@@ -21,12 +21,12 @@ public struct ReporterOptions: Sendable {
 public struct Reporter: Sendable {
   private let journal: Journal
   private let client: HTTPClient
-  private let endpoints: [WebhookEndpoint]
+  private let endpoints: [EventReceiver]
   private let options: ReporterOptions
 
   /// - Parameter endpoints: with names of their own; of two with one name the first counts.
   public init(
-    journal: Journal, client: HTTPClient, endpoints: [WebhookEndpoint], options: ReporterOptions
+    journal: Journal, client: HTTPClient, endpoints: [EventReceiver], options: ReporterOptions
   ) {
     self.journal = journal
     self.client = client
@@ -45,7 +45,7 @@ public struct Reporter: Sendable {
     await withDiscardingTaskGroup { group in
       for endpoint in endpoints {
         group.addTask {
-          await WebhookWorker(
+          await DeliveryWorker(
             endpoint: endpoint, journal: journal, client: client, options: options
           ).run()
         }

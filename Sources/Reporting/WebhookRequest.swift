@@ -36,25 +36,6 @@ public struct WebhookRequest: Sendable {
       limits: HTTPLimits(connect: Self.connectLimit, total: timeout, answer: nil),
       authorities: endpoint.caFile)
   }
-
-  /// Sends it, and reads the answer up to its limit. Once a status has come, what happens to the rest of the answer is
-  /// of no account.
-  func send(by client: HTTPClient, now: @Sendable () -> Timestamp) async throws(TransportError)
-    -> Verdict
-  {
-    let answer = try await client.open(request)
-    let verdict = Verdict(status: answer.status, headers: answer.headers, now: now())
-    do {
-      var count = 0
-      for try await chunk in answer {
-        count += chunk.count
-        if count > Self.answerLimit { break }
-      }
-    } catch {
-      // The answer's body broke off: the receiver's word was its status.
-    }
-    return verdict
-  }
 }
 
 /// Sends a signed sample to an endpoint, once, without any journal: `webhook test`.
@@ -69,7 +50,9 @@ public func sendSample(
       data: EventData(host: host, message: "A sample, sent by `onionkeeper webhook test`.")))
   let request = try await WebhookRequest(sample, to: endpoint, shortensAddresses: false, at: now)
   do {
-    switch try await request.send(by: client, now: { now }) {
+    switch try await request.request.send(
+      by: client, judge: { Verdict(status: $0, headers: $1, now: now) })
+    {
     case .delivered: return nil
     case .again(let reason, _), .refused(let reason), .notSent(let reason): return reason
     case .gone: return "answered 410: it wants no events"

@@ -1,3 +1,4 @@
+import Descriptors
 import Glibc
 
 /// One connection to a control socket, used by one thread, over when the deadline is.
@@ -11,9 +12,9 @@ struct ControlConnection: ~Copyable {
   /// - Throws: `.absent` or `.unreachable` if nobody listens, `.untrusted` if another user does.
   init(path: String, owner: Int, deadline: Deadline) throws(ControlError) {
     self.deadline = deadline
-    socket = Glibc.socket(
+    socket = OwnContext.lowSocket(
       AF_UNIX,
-      Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+      Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue))
     guard socket >= 0 else { throw systemError("socket", errno) }
     try Self.connect(socket, to: path)
     // The file's owner says who made the socket; this says who listens (unix(7), SO_PEERCRED).

@@ -22,7 +22,7 @@ struct Onionkeeper: AsyncParsableCommand {
       SetUpCommand.self, RunCommand.self, PlanCommand.self, ApplyCommand.self, StatusCommand.self,
       HistoryCommand.self, CheckCommand.self, RenderCommand.self, InitCommand.self,
       SchemaCommand.self, ApproveCommand.self, KeysCommand.self, AdoptCommand.self,
-      DownCommand.self, PolicyCommand.self,
+      DownCommand.self, ExplainCommand.self, DoctorCommand.self, PolicyCommand.self,
     ])
 }
 

@@ -19,6 +19,23 @@ import Transport
     #expect(!description.identity.id.isEmpty)
   }
 
+  @Test(arguments: kinds) func recordedEnginesTellOfTheirHost(
+    kind: EngineIdentity.Kind
+  ) async throws {
+    let text = try Fixture.text("\(kind.rawValue)-info.json")
+      .replacing("\"PidsLimit\":true", with: "\"PidsLimit\":false")
+    let engine = try await StubEngine(kind) { request in
+      request.target == "/v1.41/info" ? stubAnswer(200, text) : stubAnswer(404, "")
+    }
+    let host = try await engine.client.host()
+    #expect(host.storageDriver == (kind == .docker ? "overlay2" : "overlay"))
+    #expect(host.backingFilesystem == "extfs")
+    #expect(host.cgroupVersion == 1)
+    #expect(host.cgroupDriver == "cgroupfs")
+    #expect(host.missingLimits == ["pids"])
+    #expect(host.warnings.isEmpty)
+  }
+
   private func connect(
     version: String, info: String? = nil, ping: [String: String] = [:]
   ) async throws -> EngineDescription {

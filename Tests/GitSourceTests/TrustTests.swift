@@ -4,62 +4,9 @@ import Testing
 
 /// Signatures made by the real `git commit-tree -S` with ssh keys.
 @Suite struct TrustTests {
-  /// A repository with one commit, two keys, and a signers file.
-  struct Setting {
-    let repository: Repository
-    let tree: String
-    let mirror: GitMirror
-
-    init() async throws {
-      repository = try await Repository()
-      tree = try await repository.tree(of: Repository.onions)
-      mirror = repository.mirror()
-      for name in ["alice", "mallory"] {
-        try await run(
-          "ssh-keygen",
-          ["-q", "-t", "ed25519", "-N", "", "-f", repository.folder.path + "/" + name])
-      }
-    }
-
-    func key(_ name: String) -> String { repository.folder.path + "/" + name }
-
-    func publicKey(_ name: String) throws -> String {
-      try String(contentsOfFile: key(name) + ".pub", encoding: .utf8)
-        .split(separator: " ").prefix(2).joined(separator: " ")
-    }
-
-    func fingerprint(_ name: String) async throws -> String {
-      let said = try await run("ssh-keygen", ["-l", "-f", key(name) + ".pub"])
-      return String(try #require(said.split(separator: " ").dropFirst().first))
-    }
-
-    func signers(_ lines: String...) throws -> TrustPolicy {
-      let text = lines.map { $0 + "\n" }.joined()
-      return .signers(file: try repository.folder.write("signers", text, mode: 0o644))
-    }
-
-    @discardableResult
-    func commit(by name: String, date: String? = nil) async throws -> String {
-      let commit = try await repository.commit(
-        tree: tree, "signed", options: ["-S"], date: date,
-        configuration: ["gpg.format=ssh", "user.signingKey=" + key(name)])
-      try await mirror.fetch()
-      return commit
-    }
-
-    /// Writes a commit object as text, which git itself would not sign like this.
-    func commit(raw text: String) async throws -> String {
-      let id = try await repository.git(
-        "hash-object", "-t", "commit", "-w", "--stdin", input: Array(text.utf8))
-      try await repository.git("update-ref", "refs/heads/main", id)
-      try await mirror.fetch()
-      return id
-    }
-  }
-
   @Test(arguments: ["ed25519", "ecdsa", "rsa"])
   func goodSignature(type: String) async throws {
-    let setting = try await Setting()
+    let setting = try await SignedRepository()
     try await run(
       "ssh-keygen", ["-q", "-t", type, "-N", "", "-f", setting.key("bob")])
     let commit = try await setting.commit(by: "bob")
@@ -75,7 +22,7 @@ import Testing
 
   /// ssh-keygen ends before it has read a commit whose signer is not allowed: more than a pipe holds stays unread.
   @Test func aLongCommitOfARefusedSigner() async throws {
-    let setting = try await Setting()
+    let setting = try await SignedRepository()
     let commit = try await setting.repository.commit(
       tree: setting.tree, String(repeating: "x", count: 100_000), options: ["-S"],
       configuration: ["gpg.format=ssh", "user.signingKey=" + setting.key("alice")])
@@ -89,7 +36,7 @@ import Testing
   }
 
   @Test func refusals() async throws {
-    let setting = try await Setting()
+    let setting = try await SignedRepository()
     let alice = try setting.publicKey("alice")
     let print = try await setting.fingerprint("alice")
     let unsigned = try await setting.repository.commit(tree: setting.tree)
@@ -119,7 +66,7 @@ import Testing
   }
 
   @Test func tamperedAndForeignSignatures() async throws {
-    let setting = try await Setting()
+    let setting = try await SignedRepository()
     let policy = try setting.signers("alice \(try setting.publicKey("alice"))")
     let print = try await setting.fingerprint("alice")
     let good = try await setting.commit(by: "alice")
@@ -160,7 +107,7 @@ import Testing
   }
 
   @Test func timesAreBounded() async throws {
-    let setting = try await Setting()
+    let setting = try await SignedRepository()
     let policy = try setting.signers("alice \(try setting.publicKey("alice"))")
     let commit = try await setting.commit(by: "alice", date: "1700000000 +0000")
     func authenticate(_ bounds: CommitTimeBounds) async throws -> Authentication {
@@ -189,7 +136,7 @@ import Testing
   }
 
   @Test func signersFileIsCheckedAtEachUse() async throws {
-    let setting = try await Setting()
+    let setting = try await SignedRepository()
     let policy = try setting.signers("alice \(try setting.publicKey("alice"))")
     let commit = try await setting.commit(by: "alice")
     _ = try await setting.mirror.authenticate(commit, by: policy)
@@ -203,7 +150,7 @@ import Testing
   }
 
   private func refused(
-    _ setting: Setting, _ commit: String, _ policy: TrustPolicy,
+    _ setting: SignedRepository, _ commit: String, _ policy: TrustPolicy,
     sourceLocation: SourceLocation = #_sourceLocation
   ) async -> GitError {
     let error = await expectError(.untrusted, sourceLocation: sourceLocation) {

@@ -33,6 +33,7 @@ struct HostFileFixtureTests {
   /// Everything that a host file may name, good and bad.
   private func furnish(_ folder: HostFileTests.Folder) throws {
     try folder.write("token", "abc\n", mode: 0o600)
+    try folder.write("push-secret", "sixteen-or-more-bytes\n", mode: 0o600)
     try folder.write("authorities", "-----BEGIN CERTIFICATE-----\n", mode: 0o644)
     try folder.write("identity", "# created\nAGE-SECRET-KEY-1QQQ\n", mode: 0o600)
     try folder.write("locked", "age-encryption.org/v1\n-> scrypt x 18\n", mode: 0o600)

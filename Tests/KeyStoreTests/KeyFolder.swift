@@ -5,41 +5,26 @@ import Testing
 
 @testable import KeyStore
 
-/// A key root of its own under /tmp, set up, gone with all in it at the end.
+/// A key root of its own, set up, gone with all in it at the end.
 final class KeyFolder: Sendable {
   let path: String
   let store: KeyRoot
   static let agent = valid(AgentID(String(repeating: "a1", count: 16)))
   static let owner = 7942
+  /// A file system in memory, on every Linux machine.
+  static let memory = "/dev/shm"
 
-  init() throws {
+  /// - Parameter above: A folder on a real disk, or `memory` for many short lives.
+  init(in above: String = "/tmp") throws {
     var random = SystemRandomNumberGenerator()
-    path = "/tmp/onionkeeper-test-\(String(random.next(), radix: 16))"
+    path = "\(above)/onionkeeper-test-\(String(random.next(), radix: 16))"
     // Others may pass through it, so that a tor of uid 7942 reaches its own folder, as a mount makes possible.
     try #require(mkdir(path, 0o711) == 0)
     try KeyRoot.setUp(path, id: Self.agent)
     store = KeyRoot(path: path, id: Self.agent)
   }
 
-  deinit {
-    do {
-      try Self.empty(try Descriptor.folder(at: path))
-      rmdir(path)
-    } catch {
-      Issue.record("\(path) could not be removed: \(error)")
-    }
-  }
-
-  private static func empty(_ folder: borrowing Descriptor) throws(FileError) {
-    for name in try folder.names(limit: 1_000_000) {
-      if try folder.status(of: name)?.kind == .folder {
-        try empty(try folder.folder(name))
-        try folder.removeFolder(name)
-      } else {
-        try folder.unlink(name)
-      }
-    }
-  }
+  deinit { removeTree(path) }
 
   func descriptor(_ inner: String = ".") throws -> Descriptor {
     try Descriptor.folder(at: path).folder(FileName(inner))
@@ -73,6 +58,27 @@ final class KeyFolder: Sendable {
     KeyDirectoryWish(
       address: address, owner: Self.owner,
       clientFiles: KeyFiles.clientFiles(access: access, address: address), label: nil)
+  }
+}
+
+/// Removes a test's own folder and all in it.
+func removeTree(_ path: String) {
+  do {
+    try empty(try Descriptor.folder(at: path))
+    rmdir(path)
+  } catch {
+    Issue.record("\(path) could not be removed: \(error)")
+  }
+}
+
+private func empty(_ folder: borrowing Descriptor) throws(FileError) {
+  for name in try folder.names(limit: 1_000_000) {
+    if try folder.status(of: name)?.kind == .folder {
+      try empty(try folder.folder(name))
+      try folder.removeFolder(name)
+    } else {
+      try folder.unlink(name)
+    }
   }
 }
 

@@ -117,6 +117,33 @@ struct TargetTests {
     #expect(scene.plan.waiting.map(\.service) == [Self.blog.name])
   }
 
+  /// One member's new target is not there yet: it is served on at its old one, and the others' changes go on.
+  @Test(arguments: [false, true]) func aNewTargetThatIsNotThereHoldsUpNobody(isUnknown: Bool) throws
+  {
+    var blog = service("blog", in: "pool")
+    var forum = service("forum", in: "pool")
+    var scene = Scene([blog, forum])
+    let before = blog.ports
+    blog.ports = [OnionPort(virtual: 80, target: .container("db", port: 8080))]
+    forum.ports = [OnionPort(virtual: 81, target: .gateway(port: 8081))]
+    scene.desired.services = [blog, forum]
+    scene.observed.targetContainers["db"] = isUnknown ? .unknown("timed out") : .absent
+    #expect(words(scene.plan) == ["writeFiles", "reload"])
+    #expect(scene.plan.waiting.map(\.kind) == [isUnknown ? .unknown : .targetMissing])
+    #expect(scene.findings.isEmpty)
+    let written = scene.plan.steps.compactMap { step in
+      if case .writeFiles(let configuration, _, _, _) = step.action { configuration } else { nil }
+    }
+    let services = try #require(written.first).services
+    #expect(services.first { $0.name == blog.name }?.ports == before)
+    #expect(services.first { $0.name == forum.name }?.ports == forum.ports)
+
+    // Who may visit it is no port: then the group waits.
+    blog.access = .clients([alice])
+    scene.desired.services = [blog, forum]
+    #expect(!words(scene.plan).contains("reload"))
+  }
+
   /// The definition names another container, or none: that is a change.
   @Test func anotherTargetIsAChange() {
     var scene = Scene([Self.blog])

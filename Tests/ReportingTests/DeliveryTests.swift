@@ -307,7 +307,8 @@ private final class Bench {
   /// Runs a reporter while `body` runs; it has ended when this returns.
   func reporting(_ body: () async throws -> Void) async throws {
     let reporter = Reporter(
-      journal: journal, client: try HTTPClient(), endpoints: endpoints, options: options)
+      journal: journal, client: try HTTPClient(), endpoints: endpoints.map(EventReceiver.webhook),
+      options: options)
     try await reporter.prepare()
     let task = Task { await reporter.run() }
     let result: Result<Void, any Error>

@@ -54,6 +54,10 @@ int clinux_unlock_memory(void *_Nonnull bytes, size_t count);
 void *_Nullable clinux_pages(size_t count);
 void clinux_free_pages(void *_Nonnull bytes, size_t count);
 
+/// accept4(2) with SOCK_CLOEXEC and SOCK_NONBLOCK; -1 and errno.
+int clinux_accept(int listening);
+/// pipe2(2) with O_CLOEXEC and O_NONBLOCK: reading end first; -1 and errno.
+int clinux_pipe(int ends[_Nonnull 2]);
 /// memfd_create(2): an empty file without a name, closed at exec; -1 and errno if there is none.
 int clinux_memory_file(void);
 
@@ -61,5 +65,8 @@ int clinux_memory_file(void);
 int clinux_forbid_dumps(void);
 /// prctl(2) with PR_GET_DUMPABLE: 0, 1, 2, or -1.
 int clinux_dumpable(void);
+
+/// adjtimex(2) without a change: 1 if something keeps the clock in step (NTP), 0 if nothing does, -1.
+int clinux_clock_is_synchronized(void);
 
 #endif

@@ -87,7 +87,8 @@ import Testing
       try await eventually("the guard refuses") {
         try await host.container("vault").state.exitCode == 78
       }
-      #expect(try await host.onionkeeper("apply --quiet").code == 0)
+      let mended = try await host.onionkeeper("apply")
+      #expect(mended.code == 0, "\(mended.output)\(mended.errors)")
       #expect(try await host.containers()["onionkeeper-vault"] == "running")
     }
   }

@@ -20,6 +20,7 @@ import Testing
       "clients are asked for", "is missing where clients", "exactly one literal host",
       "own name", "says nothing", "lie in each other", "either tokenFile", "at once (one of",
       "cannot stand beside", "is below", "is this service's own", "without ageIdentity",
+      "does not tell the forge's",
     ],
     "an address that no backend has": [
       "write host:", "no machine's address", "is not an IPv", "is link-local",

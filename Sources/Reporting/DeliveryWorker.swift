@@ -3,8 +3,8 @@ import OnionModel
 import Transport
 
 /// Brings the outbox of one endpoint to its receiver, in order, each event at least once.
-struct WebhookWorker: Sendable {
-  var endpoint: WebhookEndpoint
+struct DeliveryWorker: Sendable {
+  var endpoint: EventReceiver
   var journal: Journal
   var client: HTTPClient
   var options: ReporterOptions
@@ -43,7 +43,7 @@ struct WebhookWorker: Sendable {
   /// - Returns: the failures in a row after it.
   private func attempt(_ delivery: Delivery, failuresBefore: Int) async throws(JournalError) -> Int
   {
-    let verdict = await send(delivery.event)
+    let verdict = await endpoint.send(delivery.event, by: client, options: options)
     // Cut short: whether the receiver has it is not known; the next start sends it again.
     if Task.isCancelled && verdict != .delivered { return failuresBefore }
     let now = options.now()
@@ -75,22 +75,6 @@ struct WebhookWorker: Sendable {
       try await put(off: delivery, reason, delay, now)
     }
     return failures
-  }
-
-  private func send(_ event: RecordedEvent) async -> Verdict {
-    let request: WebhookRequest
-    do {
-      request = try await WebhookRequest(
-        event, to: endpoint, shortensAddresses: options.shortensAddresses(event.event),
-        at: options.now(), timeout: options.timeout)
-    } catch {
-      return .notSent(error.description)
-    }
-    do {
-      return try await request.send(by: client, now: options.now)
-    } catch {
-      return .again(error.description, after: nil)
-    }
   }
 
   private func delay(_ failures: Int, _ delivery: Delivery, retryAfter: Double? = nil) -> Double {

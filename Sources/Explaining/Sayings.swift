@@ -1,0 +1,341 @@
+/// What tor and its surroundings write, and what it is about (facts: tor.md §3; texts of tor 0.4.9.11 and of those before it).
+struct Saying: Sendable {
+  enum Topic: String, Sendable {
+    // directories
+    case unreadable, owner, group, mode, create, notDirectory, chmod, controlFolder, dataDirectory
+    // configuration
+    case unknownOption, authorizeClient, incompatible, obsolete, version2, strayOption, range
+    case targetName, port, portSyntax, noPorts, duplicateDirectory, burst, module, singleHop
+    case torrcUnreadable, include, listenerSyntax, refused, relative
+    // user, data
+    case unknownUser, userNotRoot, userChange, runningAsRoot, locked, lockFile, logFile
+    // files and keys
+    case fileUnreadable, fileUnwritable, keyMissing, keyMismatch, publicRegenerated, keysUnsaved
+    case sameKeyTwice, keyRejected, guardRefused
+    // client authorization
+    case clientIgnored, clientDuplicate, clientSideIgnored
+    // the rest
+    case bind, sandbox, clock, bootstrap, target, transport, onionBalance, step, killedBySystemCall
+    case outOfMemory, diskFull
+    /// Follows from the line before it that says more.
+    case consequence
+    /// Known, and no trouble.
+    case harmless
+  }
+
+  var topic: Topic
+  var pattern: Pattern
+  /// Whose capture tells one trouble from another of the same topic.
+  var subject: String?
+
+  init(_ topic: Topic, _ pattern: String, _ subject: String? = nil) {
+    self.topic = topic
+    self.pattern = Pattern(pattern)
+    self.subject = subject
+  }
+
+  /// The first that matches counts.
+  static let all: [Saying] = directories + configuration + files + clients + running + followUps
+
+  private static let directories: [Saying] = [
+    Saying(.unreadable, "Directory {path} cannot be read: {reason}", "path"),
+    Saying(
+      .owner, "{path} is not owned by this user ({user}, {uid}) but by {owner} ({ownerID})", "path"),
+    Saying(
+      .group,
+      "{path} is not owned by this group ({user}, {uid}) but by group {owner} ({ownerID})", "path"),
+    Saying(.mode, "Permissions on directory {path} are too permissive", "path"),
+    Saying(.create, "Error creating directory {path}: {reason}", "path"),
+    Saying(.chmod, "Could not chmod directory {path}: {reason}", "path"),
+    Saying(
+      .controlFolder,
+      "Before Tor can create a {what} in {place}, the directory {path} needs to exist", "path"),
+  ]
+
+  private static let configuration: [Saying] = [
+    Saying(.unknownOption, "Unknown option '{option}'", "option"),
+    Saying(
+      .incompatible,
+      "Hidden service option {option} is incompatible with version {version} of service in {path}",
+      "path"),
+    Saying(.obsolete, "Skipping obsolete configuration option \"{option}\"", "option"),
+    Saying(.version2, "Onion services version 2 are obsolete"),
+    Saying(.strayOption, "{option} with no preceding {what} directive", "option"),
+    Saying(.range, "{option} must be between {low} and {high}, not {value}", "option"),
+    Saying(.range, "{option} should be between {low} and {high}, not {value}", "option"),
+    Saying(.targetName, "Unparseable address in hidden service port configuration"),
+    Saying(.targetName, "Couldn't process address <{address}> from hidden service configuration"),
+    Saying(
+      .port, "Unparseable or out-of-range port {port} in hidden service port configuration", "port"),
+    Saying(.port, "Missing or invalid port {port} in hidden service port configuration", "port"),
+    Saying(.portSyntax, "Bad syntax in hidden service port configuration"),
+    Saying(.portSyntax, "HiddenServicePort parse error"),
+    Saying(.noPorts, "Hidden service ({path}) with no ports configured", "path"),
+    Saying(
+      .duplicateDirectory, "Another hidden service is already configured for directory {path}",
+      "path"),
+    Saying(.burst, "burst ({burst}) can not be smaller than the rate value ({rate})", "burst"),
+    Saying(.module, "was built without support for the option \"{option}\"", "option"),
+    Saying(.singleHop, "HiddenServiceSingleHopMode does not provide any server anonymity"),
+    Saying(.singleHop, "HiddenServiceNonAnonymousMode does not provide any server anonymity"),
+    Saying(.singleHop, "HiddenServiceNonAnonymousMode is incompatible with"),
+    Saying(.torrcUnreadable, "Unable to open configuration file \"{path}\"", "path"),
+    Saying(
+      .include, "Error reading included configuration file or directory: \"{path}\"", "path"),
+    Saying(.include, "Error while parsing configuration: more than {path} nested"),
+    Saying(.relative, "Path for {option} ({path}) is relative and will resolve to {place}", "path"),
+    Saying(.unknownUser, "Error setting configured user: {user} not found", "user"),
+    Saying(.userNotRoot, "If you set the \"User\" option, you must start Tor as root"),
+    Saying(.userNotRoot, "You do not need the \"User\" option if you are already running as"),
+    Saying(.userChange, "Error setting groups to gid {gid}: \"{reason}\""),
+    Saying(.userChange, "Error setting configured uid to {user} ({uid}): {reason}"),
+    Saying(.userChange, "Error setting configured euid to {user} ({uid}): {reason}"),
+    Saying(.userChange, "Error setting gid to {gid}: {reason}"),
+    Saying(.userChange, "Error setting egid to {gid}: {reason}"),
+    Saying(.userChange, "No permission to set capabilities {what}: {reason}"),
+    Saying(.runningAsRoot, "You are running Tor as root"),
+    Saying(.listenerSyntax, "Invalid {option} configuration", "option"),
+  ]
+
+  private static let files: [Saying] = [
+    Saying(.diskFull, "No space left on device"),
+    Saying(.locked, "It looks like another Tor process is running with the same data directory"),
+    Saying(.lockFile, "Couldn't open \"{path}\" for locking: {reason}", "path"),
+    Saying(.lockFile, "Couldn't lock \"{path}\": {reason}", "path"),
+    Saying(.logFile, "Couldn't open file for 'Log {path}': {reason}", "path"),
+    Saying(.fileUnreadable, "Could not open \"{path}\": {reason}", "path"),
+    Saying(.fileUnreadable, "Could not open \"{path}\" for mmap(): {reason}", "path"),
+    Saying(.fileUnwritable, "Couldn't open \"{path}\" ({place}) for writing: {reason}", "path"),
+    Saying(.fileUnwritable, "Unable to open \"{path}\" for writing: {reason}", "path"),
+    Saying(.fileUnwritable, "Error replacing \"{path}\": {reason}", "path"),
+    Saying(.fileUnwritable, "Unable to write state to file \"{path}\"", "path"),
+    Saying(.fileUnwritable, "Could not write onion address to hostname file {path}", "path"),
+    Saying(.keyMissing, "We needed to load a secret key from {path}, but", "path"),
+    Saying(.keyMismatch, "{path} does not match {public}!", "path"),
+    Saying(.publicRegenerated, "Found secret key but not {path}. Regenerating", "path"),
+    Saying(.keysUnsaved, "Unable to generate keys and save in {path}", "path"),
+    Saying(.sameKeyTwice, "register_all_services: Non-fatal assertion"),
+    Saying(.sameKeyTwice, "Unable to register service with directory {path}"),
+    Saying(.keyRejected, "Private key does not seem"),
+    Saying(.keyRejected, "Fail to setup from {name} environment"),
+    Saying(.guardRefused, "onionkeeper: tor not started: {reason}"),
+  ]
+
+  private static let clients: [Saying] = [
+    Saying(
+      .clientDuplicate, "Duplicate authorization for the same hidden service address {address}"),
+    Saying(
+      .clientSideIgnored,
+      "Client authorization unrecognized filename {file}. File must end in .auth_private", "file"),
+    Saying(
+      .clientIgnored, "Client authorization unrecognized filename {file}. File must end in .auth",
+      "file"),
+    Saying(.clientIgnored, "Client authorization file {file} can't be read", "file"),
+    Saying(.clientIgnored, "Client authorization directory {file} can't be listed", "file"),
+    Saying(.clientSideIgnored, "Client authorization key directory {file} can't be listed", "file"),
+    Saying(.clientIgnored, "Client authorization encoded base32 public key length is invalid"),
+    Saying(.clientIgnored, "Client authorization public key cannot be decoded"),
+    Saying(.clientSideIgnored, "Client authorization encoded base32 private key"),
+    Saying(.clientIgnored, "Client authorization key type '{kind}' not supported"),
+    Saying(.clientIgnored, "Client authorization auth type '{kind}' not supported"),
+    Saying(.clientIgnored, "Unknown format of client authorization file"),
+    Saying(.onionBalance, "OnionBalance: Unable to {what} config file {path}", "path"),
+    Saying(.onionBalance, "The onion address \"{address}\" is invalid in file {path}", "path"),
+  ]
+
+  private static let running: [Saying] = [
+    Saying(.bind, "Could not bind to {address}: {reason}", "address"),
+    Saying(.bind, "Bind to {address} failed: {reason}", "address"),
+    Saying(.bind, "Could not listen on {address}: {reason}", "address"),
+    Saying(.sandbox, "(Sandbox) Caught a bad syscall attempt (syscall {call})"),
+    Saying(.sandbox, "(Sandbox) failed to load"),
+    Saying(.clock, "Our clock is {offset} behind the time published"),
+    Saying(.clock, "It seems that our clock is {offset}"),
+    Saying(.clock, "Your system clock just jumped {offset}"),
+    Saying(.clock, "Either their clock is set wrong, or your clock is wrong"),
+    Saying(.bootstrap, "Problem bootstrapping. Stuck at {phase}: {reason}"),
+    Saying(.target, "Onion service connection to {target} failed ({reason})", "target"),
+    Saying(.transport, "Managed proxy at '{path}' failed", "path"),
+    Saying(.transport, "Could not launch managed proxy executable at '{path}'", "path"),
+    Saying(.step, "Failed at step {step} spawning {path}: {reason}", "step"),
+    Saying(.killedBySystemCall, "code=killed, status=31/SYS"),
+    Saying(.killedBySystemCall, "code=dumped, status=31/SYS"),
+    Saying(.outOfMemory, "Failed with result 'oom-kill'"),
+    Saying(.outOfMemory, "A process of this unit has been killed by the OOM killer"),
+  ]
+
+  private static let followUps: [Saying] = [
+    Saying(.dataDirectory, "private data directory \"{path}\"", "path"),
+    Saying(.dataDirectory, "Can't create/check datadirectory {path}", "path"),
+    Saying(.consequence, "Failed to parse/validate config: Failed to "),
+    Saying(.consequence, "Failed to parse/validate config: Problem with User value"),
+    Saying(.refused, "Failed to parse/validate config: {reason}", "reason"),
+    Saying(.refused, "Failed to validate default config: {reason}", "reason"),
+    Saying(.notDirectory, "{path} is not a directory", "path"),
+    Saying(.consequence, "Reading config failed"),
+    Saying(.consequence, "Restart failed (config error?)"),
+    Saying(.consequence, "Acting on config options left us in a broken state"),
+    Saying(.consequence, "Failed to bind one of the listener ports"),
+    Saying(.consequence, "Unable to create listener port"),
+    Saying(.consequence, "No, it's still there.  Exiting"),
+    Saying(.consequence, "Error loading rendezvous service keys"),
+    Saying(.consequence, "For v3 onion service client authorization, please read"),
+    Saying(.consequence, "Error initializing keys; exiting"),
+    Saying(.consequence, "Main process exited, code="),
+    Saying(.consequence, "main process exited, code="),
+    Saying(.consequence, "Control process exited, code="),
+    Saying(.consequence, "control process exited, code="),
+    Saying(.consequence, "Failed with result '"),
+    Saying(.consequence, "entered failed state"),
+    Saying(.consequence, "Failed to start Anonymizing overlay network"),
+    Saying(.consequence, "Start request repeated too quickly"),
+    Saying(.consequence, "start request repeated too quickly"),
+    Saying(.harmless, "Tor Browser: "), Saying(.harmless, "Scheduled restart job"),
+    Saying(.harmless, "Configuration was valid"),
+    Saying(.harmless, "Fixing permissions on directory"),
+    Saying(.harmless, "Could not read your DNS config"),
+    Saying(.harmless, "CONTROLPORT option is deprecated"),
+    Saying(.harmless, "is configured with 'ReachableAddresses'"),
+    Saying(.harmless, "has no value. Skipping"),
+    Saying(.harmless, "You specified a public address"),
+    Saying(.harmless, "hasn't been set to"),
+  ]
+}
+
+/// How many lines of one kind may differ in subject before they are counted only.
+enum TorLogLimits {
+  static let groups = 200
+}
+
+/// What tor and systemd said, put together by topic and subject.
+struct TorLog {
+  struct Group {
+    var topic: Saying.Topic
+    var captures: [String: String]
+    var evidence = EvidenceList()
+    var consequences = 0
+    var position: Int
+    /// Compose's name before the line, if any had one.
+    var container: String?
+    /// The program named by syslog or the journal.
+    var program: String?
+  }
+
+  private(set) var groups: [Group] = []
+  private var places: [String: Int] = [:]
+  /// Consequences whose cause is not among the lines.
+  private(set) var orphans = EvidenceList()
+  private(set) var orphanPosition = 0
+  /// Of each tor that said which it is, in order.
+  private(set) var versions: [String] = []
+  /// Lines of more different subjects than are kept.
+  private(set) var overflow = 0
+  /// The group that later consequences of the same input belong to.
+  private var cause: Int?
+
+  mutating func begin() { cause = nil }
+
+  /// - Returns: whether the line is known.
+  mutating func take(
+    _ prefix: LogPrefix, position: Int, evidence: @autoclosure () -> Evidence
+  ) -> Bool {
+    let message = prefix.message
+    if let version = Self.version(message) {
+      if versions.last != version, versions.count < 20 { versions.append(version) }
+      // A new start: what failed before is over.
+      cause = nil
+      return true
+    }
+    for saying in Saying.all {
+      guard let captures = saying.pattern.match(message) else { continue }
+      switch saying.topic {
+      case .harmless: return true
+      case .consequence:
+        follow(position, evidence())
+        return true
+      case .notDirectory where prefix.severity == nil: return false
+      case .listenerSyntax where captures["option"]?.has(" ") ?? true: continue
+      // They repeat what the line before them said of the same directory.
+      case .dataDirectory where cause != nil:
+        follow(position, evidence())
+        return true
+      // The line before it told the reason in full.
+      case .refused where cause.map { groups[$0].topic != .refused } ?? false:
+        follow(position, evidence())
+        return true
+      default:
+        add(saying, Self.tidied(captures), prefix, position, evidence())
+        return true
+      }
+    }
+    return false
+  }
+
+  private mutating func follow(_ position: Int, _ evidence: Evidence) {
+    if let cause {
+      groups[cause].consequences += 1
+    } else {
+      if orphans.count == 0 { orphanPosition = position }
+      orphans.add(evidence)
+    }
+  }
+
+  private mutating func add(
+    _ saying: Saying, _ captures: [String: String], _ prefix: LogPrefix, _ position: Int,
+    _ evidence: Evidence
+  ) {
+    let key = "\(saying.topic) \(saying.subject.flatMap { captures[$0] } ?? "")"
+    let index: Int
+    if let known = places[key] {
+      index = known
+    } else {
+      guard groups.count < TorLogLimits.groups else {
+        overflow += 1
+        return
+      }
+      index = groups.count
+      places[key] = index
+      groups.append(Group(topic: saying.topic, captures: captures, position: position))
+    }
+    groups[index].evidence.add(evidence)
+    groups[index].container = groups[index].container ?? prefix.container
+    groups[index].program = groups[index].program ?? prefix.program
+    switch saying.topic {
+    // They do not end tor.
+    case .runningAsRoot, .obsolete, .relative, .publicRegenerated, .clientIgnored, .clock, .target,
+      .clientSideIgnored, .bootstrap:
+      break
+    default: cause = index
+    }
+  }
+
+  /// `Tor 0.3.5.10 running on Linux …` and `Tor version 0.4.9.11.`
+  private static func version(_ message: String) -> String? {
+    for pattern in [versionRunning, versionAlone] {
+      if let found = pattern.match(message)?["version"], found.first?.isNumber == true,
+        found.utf8.count < 40
+      {
+        return found.hasSuffix(".") ? String(found.dropLast()) : found
+      }
+    }
+    return nil
+  }
+
+  private static let versionRunning = Pattern("Tor {version} running on ")
+  private static let versionAlone = Pattern("Tor version {version}. ")
+
+  /// One spelling for a path: without an ending slash, and without what a lost prefix left before it.
+  private static func tidied(_ captures: [String: String]) -> [String: String] {
+    var captures = captures
+    for key in ["path", "file", "public"] {
+      guard var path = captures[key] else { continue }
+      if !path.hasPrefix("/"), let start = path.find(" /") {
+        path = String(path[path.index(after: start.lowerBound)...])
+      }
+      while path.utf8.count > 1, path.hasSuffix("/") { path.removeLast() }
+      captures[key] = path
+    }
+    if let option = captures["option"]?.words.last { captures["option"] = String(option) }
+    return captures
+  }
+}
