@@ -101,7 +101,8 @@ public actor LiveWorld: World {
       now: wallTime(), keyRoot: KeyRoot.marker(layout.keys),
       stateRoot: RootMarker.read(layout.state), engine: .unknown("not asked"),
       containers: .unknown("not asked"), image: .unknown("not asked"),
-      pins: .unknown("not read"), retired: .unknown("not read"), hasSELinux: selinux.isOn)
+      pins: .unknown("not read"), retired: .unknown("not read"), hasSELinux: selinux.isOn,
+      hasOwnDomain: selinux.isOn ? Self.hasOwnDomain() : false)
     observed.isPermissive = selinux == .permissive
     if selinux.isOn {
       let type = PrivateFolders.type()
@@ -129,6 +130,17 @@ public actor LiveWorld: World {
     }
     await observeTors(&observed)
     return observed
+  }
+
+  /// `nil`: the kernel could not be asked.
+  private static func hasOwnDomain() -> Bool? {
+    let context = SecurityContext(
+      user: "system_u", role: "system_r", type: ContainerLabel.ownType, level: "s0:c1,c2")
+    switch HostPolicy.knows(context) {
+    case .present(let isKnown): return isKnown
+    case .absent: return false
+    case .unknown: return nil
+    }
   }
 
   nonisolated var privateFolders: PrivateFolders {

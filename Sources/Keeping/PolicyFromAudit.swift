@@ -76,7 +76,7 @@ public struct PolicyFromAudit: Sendable {
       judge.judge(report.denials), domain: domain, isExact: isExact, allowed: allowed)
     var found = Self.found(draft, report)
     if isProven, !draft.written.isEmpty {
-      let module = try PolicyModule(
+      let module = try ModuleFile(
         name: "from_audit", bytes: Array(draft.cil.utf8), path: "from_audit.cil")
       found.proof = try await PolicyProver(host: host).prove([module])
     }

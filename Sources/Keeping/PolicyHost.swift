@@ -62,22 +62,8 @@ public struct PolicyHost: Sendable {
 
   /// Switches of the loaded policy; nothing is known of them where SELinux is off.
   func knowledge() -> PolicyKnowledge {
-    do throws(FileError) {
-      let folder = try Descriptor.folder(at: path("/sys/fs/selinux/booleans"))
-      var booleans: [String: Bool] = [:]
-      for name in try folder.names(limit: Self.booleanLimit) {
-        guard let text = name.text else { continue }
-        // `1 1`: now, and once what is pending is committed.
-        booleans[text] = try folder.file(name).read(limit: 16).first == UInt8(ascii: "1")
-      }
-      return PolicyKnowledge(booleans: booleans)
-    } catch {
-      return PolicyKnowledge()
-    }
+    PolicyKnowledge(booleans: HostPolicy.read(HostTree(root: root)).booleans.value)
   }
-
-  /// Fedora's policy has some 350.
-  private static let booleanLimit = 5000
 
   private func text(_ file: String) -> Observation<String> {
     let whole = path(file)

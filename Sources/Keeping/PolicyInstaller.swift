@@ -26,14 +26,14 @@ public struct PolicyInstaller: Sendable {
   }
 
   /// Whether they may be loaded; nothing is.
-  public func check(_ modules: [PolicyModule]) async throws -> PolicyProof {
+  public func check(_ modules: [ModuleFile]) async throws -> PolicyProof {
     try await PolicyProver(host: host).prove(modules)
   }
 
   /// Checks, and then installs exactly what was checked.
   /// - Parameter allowed: dangers by their `grant`.
   /// - Throws: `KeepingError`; then nothing was installed, unless `semodule` itself says otherwise.
-  public func install(_ modules: [PolicyModule], allowed: Set<String>) async throws -> Installed {
+  public func install(_ modules: [ModuleFile], allowed: Set<String>) async throws -> Installed {
     let refused = modules.flatMap { module in
       module.content.dangers.filter { !allowed.contains($0.grant) }
         .map {
@@ -133,7 +133,7 @@ public struct PolicyInstaller: Sendable {
 
   /// The CIL of a compiled module (`.pp`), to be read.
   public func convert(_ path: String) async throws -> (text: String, content: CILModule) {
-    let bytes = try PolicyModule.read(path, limit: Self.compiledLimit)
+    let bytes = try ModuleFile.read(path, limit: Self.compiledLimit)
     guard !bytes.starts(with: Array("BZh".utf8)) else {
       throw KeepingError("\(FileName(path)) is compressed: bunzip2 it first")
     }
@@ -150,8 +150,8 @@ public struct PolicyInstaller: Sendable {
       guard result.isSuccess else {
         throw KeepingError("pp cannot read \(FileName(path)): \(workspace.plain(result.reason))")
       }
-      let text = try PolicyModule.read(target, limit: PolicyModule.limit)
-      let module = try PolicyModule(name: "module", bytes: text, path: "\(path) as CIL")
+      let text = try ModuleFile.read(target, limit: ModuleFile.limit)
+      let module = try ModuleFile(name: "module", bytes: text, path: "\(path) as CIL")
       return (String(decoding: text, as: UTF8.self), module.content)
     }
   }

@@ -29,7 +29,7 @@ struct PolicyProver: Sendable {
   /// A whole policy takes some 5 s of one core, and 45 s on a busy machine.
   private static let patience = Duration.seconds(300)
 
-  func prove(_ modules: [PolicyModule]) async throws -> PolicyProof {
+  func prove(_ modules: [ModuleFile]) async throws -> PolicyProof {
     switch host.store() {
     case .present(let store): return try await link(modules, store)
     case .absent: return try await checkSyntax(modules, "this host has no policy to link with")
@@ -41,7 +41,7 @@ struct PolicyProver: Sendable {
 
   /// In a copy of the store: `semodule -n` does not load, but it does store.
   private func link(
-    _ modules: [PolicyModule], _ store: PolicyHost.Store
+    _ modules: [ModuleFile], _ store: PolicyHost.Store
   ) async throws -> PolicyProof {
     try await Workspace.with { workspace in
       let root = "\(workspace.path)/root"
@@ -67,7 +67,7 @@ struct PolicyProver: Sendable {
   }
 
   /// Against the least policy that holds what they require.
-  private func checkSyntax(_ modules: [PolicyModule], _ why: String) async throws -> PolicyProof {
+  private func checkSyntax(_ modules: [ModuleFile], _ why: String) async throws -> PolicyProof {
     try await Workspace.with { workspace in
       for module in modules {
         let stub = try workspace.write("\(module.name).stub", Array(module.content.stub.utf8))
@@ -133,7 +133,7 @@ struct Workspace: Sendable {
     return "\(path)/\(name)"
   }
 
-  func write(_ module: PolicyModule) throws -> String {
+  func write(_ module: ModuleFile) throws -> String {
     try write("\(module.name).cil", module.bytes)
   }
 

@@ -17,7 +17,12 @@ public struct Mount: Hashable, Sendable, Codable, Comparable {
 
 /// The SELinux label of an instance: its domain and its pair of categories, the same for life.
 public struct ContainerLabel: Hashable, Sendable, Codable {
-  /// `container_t` or a domain of our own.
+  /// Every container's domain.
+  public static let commonType = "container_t"
+  /// Our containers' own, tighter one: of `policies/onionkeeper_container.cil`.
+  public static let ownType = "onionkeeper_container_t"
+
+  /// One of these two.
   public var type: String
   /// `s0:c12,c345`
   public var level: String

@@ -119,6 +119,8 @@ public struct Observed: Hashable, Sendable {
   public var privateFlaws: [Deviation] = []
   /// The type that no container may read, under the loaded policy; `nil` where SELinux is off.
   public var privateType: String?
+  /// The loaded policy knows `ContainerLabel.ownType`; `nil`: the kernel could not be asked.
+  public var hasOwnDomain: Bool?
 
   public init(
     now: Timestamp, keyRoot: Observation<AgentID>, stateRoot: Observation<AgentID>,
@@ -134,7 +136,7 @@ public struct Observed: Hashable, Sendable {
     socketDirectories: [String: Observation<Bool>] = [:],
     targetContainers: [String: Observation<TargetContainer>] = [:],
     backups: Observation<Set<String>> = .present([]), torOwner: Int = TorLayout.user,
-    hasSELinux: Bool = false
+    hasSELinux: Bool = false, hasOwnDomain: Bool? = false
   ) {
     self.now = now
     self.keyRoot = keyRoot
@@ -156,5 +158,6 @@ public struct Observed: Hashable, Sendable {
     self.backups = backups
     self.torOwner = torOwner
     self.hasSELinux = hasSELinux
+    self.hasOwnDomain = hasOwnDomain
   }
 }

@@ -185,7 +185,8 @@ extension Planner {
       configuration: InstanceConfiguration(
         instance: instance, services: configured, network: desired.network,
         containers: addresses(of: configured, in: instance)),
-      specification: specification(of: roster, guests: guests, engine: engine),
+      specification: withNextDomain(
+        specification(of: roster, guests: guests, engine: engine), unless: containers),
       containers: containers, memory: memory)
     if memory.failedSpecification == sheet.specification.digest, let retryAt = memory.retryAt,
       observed.now < retryAt, let previous = fallback(for: sheet)

@@ -12,17 +12,47 @@ public func labels(
   return Levels(names: names, memory: memory).all.mapValues(label(level:))
 }
 
-/// The domain is the engine's own for containers.
+/// Of an instance's files: the domain does not matter there.
 private func label(level: String) -> ContainerLabel {
-  ContainerLabel(type: "container_t", level: level)
+  ContainerLabel(type: ContainerLabel.commonType, level: level)
 }
 
 extension Planner {
-  /// The categories of an instance: remembered for life, or the first free pair of those that its name suggests.
+  /// The domain of an instance's container, and its categories: remembered for life, or the first free pair of those that
+  /// its name suggests.
   func label(of instance: InstanceName) -> ContainerLabel? {
     guard observed.hasSELinux else { return nil }
     let levels = Levels(names: Set(instances.map(\.0)), memory: memory)
-    return Planning.label(level: levels.level(of: instance))
+    return ContainerLabel(
+      type: currentDomain(of: instance) ?? nextDomain, level: levels.level(of: instance))
+  }
+
+  /// What a new container gets: our own domain where the loaded policy has it.
+  private var nextDomain: String {
+    observed.hasOwnDomain == true ? ContainerLabel.ownType : ContainerLabel.commonType
+  }
+
+  /// What the container that is there was proven with. Once the policy has lost our domain, its processes have none, and
+  /// are replaced; where the kernel could not be asked, nothing changes.
+  private func currentDomain(of instance: InstanceName) -> String? {
+    guard let remembered = memory.instances[instance], let type = remembered.proven?.label?.type,
+      type == ContainerLabel.commonType || observed.hasOwnDomain != false
+    else { return nil }
+    guard case .present(let containers) = observed.containers else { return type }
+    return containers.contains { remembered.containerIDs.contains($0.id) } ? type : nil
+  }
+
+  /// A module that was installed is no reason to restart a tor (promise 7): what is there keeps its domain, and the next
+  /// container, for whatever reason it is made, gets the new one. Should its proof fail, the previous one comes back.
+  func withNextDomain(
+    _ specification: ContainerSpecification, unless containers: [ContainerObservation]
+  ) -> ContainerSpecification {
+    guard specification.label != nil,
+      !containers.contains(where: { $0.specificationDigest == specification.digest })
+    else { return specification }
+    var next = specification
+    if observed.hasOwnDomain != nil { next.label?.type = nextDomain }
+    return next
   }
 }
 

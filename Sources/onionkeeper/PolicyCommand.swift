@@ -139,7 +139,7 @@ struct PolicyCheckCommand: AsyncParsableCommand {
 
   func run() async throws {
     try await reporting {
-      let modules = try files.map { try PolicyModule(path: $0) }
+      let modules = try files.map { try ModuleFile(path: $0) }
       let proof = try await PolicyInstaller().check(modules)
       if json {
         try printJSON(
@@ -180,7 +180,7 @@ struct PolicyInstallCommand: AsyncParsableCommand {
 
   func run() async throws {
     try await reporting {
-      let modules = try files.map { try PolicyModule(path: $0) }
+      let modules = try files.map { try ModuleFile(path: $0) }
       let done = try await PolicyInstaller().install(modules, allowed: Set(allow))
       if json {
         try printJSON(done)

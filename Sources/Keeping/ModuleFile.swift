@@ -3,7 +3,7 @@ import Glibc
 public import SELinux
 
 /// A module's file, read once: what is checked is what is installed.
-public struct PolicyModule: Sendable {
+public struct ModuleFile: Sendable {
   /// The file's name without `.cil`: what `semodule` calls it.
   public var name: String
   public var bytes: [UInt8]
