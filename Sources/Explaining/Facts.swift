@@ -44,6 +44,11 @@ struct Facts {
     func evidence() -> Evidence {
       Evidence(file: place.file, line: place.line, text: Redaction.shown(line))
     }
+    // Nine lines of ten are tor's own.
+    if LogPrefix.hasTag(line) {
+      if line.has(".onion") { addresses.take(line, evidence(), position: position) }
+      return takeLog(line, evidence: evidence, position: position)
+    }
     if line.has(".onion") { addresses.take(line, evidence(), position: position) }
     if text.hasPrefix("#") {
       // A comment, but for what `systemctl cat` prints.
@@ -62,7 +67,7 @@ struct Facts {
       return "unit"
     }
     if isUnit, text.contains("="), !text.has(": ") { return "unit" }
-    if state.take(text, evidence()) { return "state" }
+    if text.utf8.count < StateFacts.lineLimit, state.take(text, evidence()) { return "state" }
     for label in ["torrc: ", "torrc:"] where text.hasPrefix(label) {
       text = text.dropFirst(label.count).trimmed
     }
@@ -76,7 +81,7 @@ struct Facts {
       listing.addName(name, in: torrc.options["clientonionauthdir"]?.value ?? "", evidence())
       return "listing"
     }
-    return takeLog(line, evidence: evidence(), position: position)
+    return takeLog(line, evidence: evidence, position: position)
   }
 
   private static let sections: Set<String> = [
@@ -91,13 +96,23 @@ struct Facts {
     return text
   }
 
-  private mutating func takeLog(_ line: String, evidence: Evidence, position: Int) -> String? {
+  private mutating func takeLog(
+    _ line: String, evidence: () -> Evidence, position: Int
+  ) -> String? {
     let prefix = LogPrefix(line)
-    if log.take(prefix, position: position, evidence: evidence) {
+    guard prefix.severity != nil || prefix.program.map(Self.isOfTor) ?? true else { return nil }
+    if log.take(prefix, position: position, evidence: evidence()) {
       return prefix.program == nil ? "tor log" : "journal"
     }
     if suspicious.take(prefix, evidence) { return prefix.severity == nil ? "log" : "tor log" }
     return prefix.severity != nil ? "tor log" : nil
+  }
+
+  /// Programs of the journal whose lines can be about tor; the others' troubles are their own.
+  private static func isOfTor(_ program: String) -> Bool {
+    let name = program.lowercased()
+    return ["tor", "systemd", "kernel", "docker", "podman", "conmon", "containerd", "onion"]
+      .contains(where: name.has)
   }
 }
 
@@ -129,7 +144,7 @@ struct Suspicious {
     "couldn't", "unable", "invalid", "no such file", "not found", "panic", "fatal", "killed",
   ]
 
-  mutating func take(_ prefix: LogPrefix, _ evidence: Evidence) -> Bool {
+  mutating func take(_ prefix: LogPrefix, _ evidence: () -> Evidence) -> Bool {
     switch prefix.severity {
     case .warn, .err: break
     case .notice, .info, .debug: return false
@@ -142,7 +157,7 @@ struct Suspicious {
       kept[known].count += 1
     } else if kept.count < Self.limit {
       places[shape] = kept.count
-      kept.append(Explanation.Unexplained(evidence: evidence, count: 1))
+      kept.append(Explanation.Unexplained(evidence: evidence(), count: 1))
     } else {
       overflow += 1
     }

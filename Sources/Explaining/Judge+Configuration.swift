@@ -137,7 +137,7 @@ extension Judge {
         ["Save the file as plain UTF-8 without a byte order mark."],
         commands: ["head -c 3 /etc/tor/torrc | od -An -tx1    # ef bb bf is the mark"])
     }
-    let version = facts.log.versions.last
+    let version = group.version ?? facts.log.versions.last
     let since = TorOptionHistory.since.first { $0.key.lowercased() == option.lowercased() }
     if let since, let version, TorOptionHistory.isOlder(version, than: since.value) {
       return refuses(

@@ -164,17 +164,11 @@ extension Judge {
   /// What the record does not say and other lines do.
   private func filled(_ command: String, _ denial: Denial, _ path: String?) -> String {
     var text = command
-    func put(_ value: String, for word: String) {
-      while let found = text.find(word) { text.replaceSubrange(found, with: value) }
-    }
-    if let path {
-      put(path, for: "DIRECTORY(")
-      if text.has(path), !text.has(path + "(") { put(path + "(", for: path) }
-      if text.hasSuffix(" DIRECTORY") { put(path, for: "DIRECTORY") }
-    }
+    // `HOST-DIRECTORY` is another one: that of a mount's source.
+    if let path, !text.has("HOST-DIRECTORY") { text = text.putting(path, for: "DIRECTORY") }
     if let inside = denial.path, let mount = facts.containers.mount(of: inside), mount.isPath {
-      put(mount.source, for: "HOST-DIRECTORY")
-      put(mount.destination, for: "/IN-CONTAINER")
+      text = text.putting(mount.source, for: "HOST-DIRECTORY")
+      text = text.putting(mount.destination, for: "/IN-CONTAINER")
     }
     return text
   }
@@ -251,10 +245,12 @@ extension Judge {
   }
 
   private func isSame(_ group: TorLog.Group, _ denial: Denial) -> Bool {
-    let isTor = denial.sourceType == "tor_t" || denial.command == "tor"
-    guard isTor || isInContainer(group) && denial.sourceType.hasPrefix("container") else {
-      return false
-    }
+    let isContainers =
+      denial.sourceType.hasPrefix("container") || denial.sourceType.has("onionkeeper")
+    guard
+      isInContainer(group)
+        ? isContainers : denial.sourceType == "tor_t" || denial.command == "tor" && !isContainers
+    else { return false }
     switch group.topic {
     case .unreadable, .create, .fileUnreadable, .fileUnwritable, .logFile, .dataDirectory:
       let reason = group.captures["reason"] ?? "Permission denied"

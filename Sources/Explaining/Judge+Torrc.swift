@@ -3,7 +3,7 @@ extension Judge {
   func torrcFindings(besides found: [Finding]) -> [Finding] {
     let codes = Set(found.map(\.code))
     var mine: [Finding] = []
-    if !codes.contains("config.duplicate") { mine += duplicates() }
+    mine += duplicates(isKnown: codes.contains("config.duplicate"))
     if !codes.contains("keys.shared") { mine += sharedVolumes() }
     if !codes.contains("target.loopback") { mine += loopbacks() }
     if !codes.contains("config.target-name") { mine += names() }
@@ -27,7 +27,7 @@ extension Judge {
   private var verify: [String] { ["tor -f /etc/tor/torrc --verify-config    # as tor's user"] }
 
   /// One file that two includes read, one directory that two lines of one file name.
-  private func duplicates() -> [Finding] {
+  private func duplicates(isKnown: Bool) -> [Finding] {
     var mine: [Finding] = []
     let includes = facts.torrc.includes
     for (index, include) in includes.enumerated() {
@@ -52,6 +52,7 @@ extension Judge {
             )
           ], verify))
     }
+    guard !isKnown else { return mine }
     var places: [String: TorrcFacts.Service] = [:]
     for service in facts.torrc.services {
       let key = "\(service.evidence.file) \(service.directory)"

@@ -79,8 +79,10 @@ struct Judge {
 
   /// The line came out of a container, or lies in a mount of one.
   func isInContainer(_ group: TorLog.Group) -> Bool {
-    group.container != nil
-      || group.captures["path"].map { facts.containers.mount(of: $0) != nil } ?? false
+    if group.container != nil { return true }
+    // The journal's and syslog's tor is the host's.
+    guard group.program == nil, let path = group.captures["path"] else { return false }
+    return facts.containers.mount(of: path) != nil
   }
 
   /// How to see denials that policy keeps out of the log.

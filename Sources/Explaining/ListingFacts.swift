@@ -45,6 +45,10 @@ struct ListingFacts {
   /// - Returns: whether it is a line of a listing.
   mutating func take(_ line: String, _ place: Evidence, position: Int) -> Bool {
     let text = line.trimmed
+    // Nothing else begins a line of a listing.
+    guard let first = text.utf8.first, "d-lsbcptfFSAMCBD/".utf8.contains(first) else {
+      return false
+    }
     if text.hasPrefix("f: /") {
       walk = "/"
       return true

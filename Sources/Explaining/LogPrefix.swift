@@ -1,6 +1,10 @@
 /// A log line without what stands before its message: compose's, journal's, syslog's, Docker's, and tor's own.
 struct LogPrefix {
-  enum Severity: String { case debug, info, notice, warn, err }
+  enum Severity: Int, Comparable {
+    case debug, info, notice, warn, err
+
+    static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+  }
 
   var message: String
   /// tor's own word in brackets. A syslog line has none.
@@ -81,6 +85,12 @@ struct LogPrefix {
     ("[warn]", .warn), ("[err]", .err), ("[notice]", .notice), ("[info]", .info),
     ("[debug]", .debug), ("[WARN]", .warn), ("[ERR]", .err), ("[NOTICE]", .notice),
   ]
+
+  /// tor's severity stands in it.
+  static func hasTag(_ line: String) -> Bool {
+    guard line.utf8.contains(UInt8(ascii: "[")) else { return false }
+    return tags.contains { line.has($0.0) }
+  }
 
   private static func tag(_ text: String) -> (Severity, Range<String.Index>)? {
     guard text.utf8.contains(UInt8(ascii: "[")) else { return nil }

@@ -37,6 +37,11 @@ struct Saying: Sendable {
   /// The first that matches counts.
   static let all: [Saying] = directories + configuration + files + clients + running + followUps
 
+  /// Those that tor may write as a mere notice, which most lines are.
+  static let noticed = all.filter {
+    $0.topic == .clock || $0.topic == .publicRegenerated || $0.topic == .obsolete
+  }
+
   private static let directories: [Saying] = [
     Saying(.unreadable, "Directory {path} cannot be read: {reason}", "path"),
     Saying(
@@ -219,6 +224,8 @@ struct TorLog {
     var container: String?
     /// The program named by syslog or the journal.
     var program: String?
+    /// Of the tor that wrote it, if it said so before.
+    var version: String?
   }
 
   private(set) var groups: [Group] = []
@@ -232,8 +239,13 @@ struct TorLog {
   private(set) var overflow = 0
   /// The group that later consequences of the same input belong to.
   private var cause: Int?
+  /// Of the tor whose lines follow.
+  private var version: String?
 
-  mutating func begin() { cause = nil }
+  mutating func begin() {
+    cause = nil
+    version = nil
+  }
 
   /// - Returns: whether the line is known.
   mutating func take(
@@ -243,10 +255,12 @@ struct TorLog {
     if let version = Self.version(message) {
       if versions.last != version, versions.count < 20 { versions.append(version) }
       // A new start: what failed before is over.
+      self.version = version
       cause = nil
       return true
     }
-    for saying in Saying.all {
+    let sayings = prefix.severity.map { $0 > .notice } ?? true ? Saying.all : Saying.noticed
+    for saying in sayings {
       guard let captures = saying.pattern.match(message) else { continue }
       switch saying.topic {
       case .harmless: return true
@@ -256,7 +270,7 @@ struct TorLog {
       case .notDirectory where prefix.severity == nil: return false
       case .listenerSyntax where captures["option"]?.has(" ") ?? true: continue
       // They repeat what the line before them said of the same directory.
-      case .dataDirectory where cause != nil:
+      case .dataDirectory where cause != nil, .keysUnsaved where cause != nil:
         follow(position, evidence())
         return true
       // The line before it told the reason in full.
@@ -295,7 +309,8 @@ struct TorLog {
       }
       index = groups.count
       places[key] = index
-      groups.append(Group(topic: saying.topic, captures: captures, position: position))
+      groups.append(
+        Group(topic: saying.topic, captures: captures, position: position, version: version))
     }
     groups[index].evidence.add(evidence)
     groups[index].container = groups[index].container ?? prefix.container

@@ -32,6 +32,19 @@ extension StringProtocol where Self.UTF8View: BidirectionalCollection {
   var words: [SubSequence] { split { $0 == " " || $0 == "\t" } }
 }
 
+extension String {
+  /// With another text for each place of a word. What was put in is not looked at again.
+  func putting(_ text: String, for word: String) -> String {
+    var result = ""
+    var rest = self[...]
+    while let found = rest.find(word) {
+      result += rest[..<found.lowerBound] + text
+      rest = rest[found.upperBound...]
+    }
+    return result + rest
+  }
+}
+
 /// memmem(3), which Glibc's module leaves out.
 private func position(
   of needle: UnsafeBufferPointer<UInt8>, in hay: UnsafeBufferPointer<UInt8>, from start: Int

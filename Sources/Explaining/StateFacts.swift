@@ -11,6 +11,8 @@ struct StateFacts {
   /// `CapBnd:` of a process's status.
   private(set) var boundingSet: (bits: UInt64, evidence: Evidence)?
   static let limit = 500
+  /// Bytes of such a line.
+  static let lineLimit = 300
 
   /// - Returns: whether it is such a line.
   mutating func take(_ line: String, _ place: @autoclosure () -> Evidence) -> Bool {
