@@ -49,7 +49,10 @@ struct PolicyProver: Sendable {
       for module in modules { arguments += ["-i", try workspace.write(module)] }
       do {
         try await workspace.copy(store, of: host, to: root)
-        let result = try await PolicyTool.semodule.run(arguments, limit: Self.patience)
+        // In its own domain it may not write to a folder of ours, and each module would seem not to link (seen under
+        // enforcing). Loading a module is another matter: there it needs that domain, and reads a file of ours.
+        let result = try await PolicyTool.semodule.run(
+          arguments, limit: Self.patience, staysInOurDomain: true)
         guard result.isSuccess else {
           return PolicyProof(
             state: .refused,

@@ -106,12 +106,14 @@ class Host:
 
     def come_up(self):
         def look():
-            if run("systemctl", "is-failed", self.unit, codes=(0, 1, 3, 4))[0] == 0 or "refused" in self.journal():
+            if all(self.tor(name) for name in SERVICES):
+                return True
+            if re.search(r"revision \w+ is refused", self.journal()):
                 raise Lost("it never will")
-            return all(self.tor(name) for name in SERVICES)
+            return False
         try:
-            wait(PATIENCE, "two tors run", look, pause=1)
-            wait(PATIENCE, "nothing is left to do", lambda: self.command("plan", codes=(0, 2))[0] == 0, pause=2)
+            wait(PATIENCE, "two tors run", look, pause=3)
+            wait(PATIENCE, "nothing is left to do", lambda: self.command("plan", codes=(0, 2))[0] == 0, pause=3)
         except Broken as broken:
             raise Broken(f"{broken}\n  the agent's last words:\n{self.journal()}") from None
 
