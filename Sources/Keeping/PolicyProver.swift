@@ -157,13 +157,15 @@ struct Workspace: Sendable {
       let parent = try Descriptor.folder(at: "\(path)/\(parts.dropLast().joined(separator: "/"))")
       try parent.makeFolder(FileName(parts[parts.count - 1]), mode: 0o700)
     }
+    // With its labels, where there are any: `setfiles`, which `semodule` has check the contexts, reads no file of ours.
+    let labels = OwnContext.read() == nil ? [] : ["--preserve=context"]
     for (source, target) in [
       (store.folder, "\(root)/var/lib/selinux/"),
       (host.path("/etc/selinux/\(store.kind)"), "\(root)/etc/selinux/"),
       (host.path("/etc/selinux/semanage.conf"), "\(root)/etc/selinux/"),
     ] {
       let result = try await PolicyTool.copy.need(
-        ["-r", "--reflink=auto", "--", source, target], limit: .seconds(120))
+        ["-r", "--reflink=auto"] + labels + ["--", source, target], limit: .seconds(120))
       guard result.isSuccess || source.hasSuffix("semanage.conf") else {
         throw KeepingError("cannot copy \(source): \(plain(result.reason))")
       }

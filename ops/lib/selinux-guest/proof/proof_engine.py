@@ -324,18 +324,14 @@ def permissive(track, kind):
     track.claim(code == 1 and lines, f"a permissive kernel is reported: {(lines or [''])[0]}", f"exit code {code}: {said}")
 
 
-def unlabelled(track, kind):
-    """An engine that does not label its containers is refused by name, with the setting to change."""
-    host = Host(track, kind)
+def unlabelled(track):
+    """An engine that does not label its containers is refused by name, with the setting to change.
+
+    Docker: Podman tells of no such setting, and a container that it leaves unlabelled fails its proof."""
+    host = Host(track, "docker")
     run("systemctl", "stop", host.unit)
-    if kind == "docker":
-        pathlib.Path("/etc/docker/daemon.json").write_text('{"storage-driver": "overlay2"}\n')
-        setting = '"selinux-enabled": true'
-    else:
-        with open("/etc/containers/containers.conf", "a") as file:
-            file.write("[containers]\nlabel = false\n")
-        setting = "label = true"
-    run("systemctl", "restart", f"{kind}.service")
+    pathlib.Path("/etc/docker/daemon.json").write_text('{"storage-driver": "overlay2"}\n')
+    run("systemctl", "restart", "docker.service")
     code, said = host.said("setup")
-    track.claim(code == 1 and setting in said and kind in said.lower(),
-                f"an engine that labels nothing is refused: {said.strip().splitlines()[-1][:200]}", f"exit code {code}: {said}")
+    track.claim(code == 1 and '"selinux-enabled": true' in said and "Docker" in said,
+                f"an engine that labels nothing is refused: {said.strip()[-200:]}", f"exit code {code}: {said}")
