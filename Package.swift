@@ -93,8 +93,8 @@ let package = Package(
     .executableTarget(
       name: "Benchmarks",
       dependencies: [
-        "Definitions", "Engine", "FixtureFiles", "Journaling", "Keeping", "KeyStore", "OnionModel",
-        "Transport", subprocess,
+        "Definitions", "Engine", "FixtureFiles", "GitSource", "Journaling", "Keeping", "KeyStore",
+        "OnionModel", "Transport", subprocess,
       ], exclude: ["Limits"],
       swiftSettings: settings),
     // Tests.

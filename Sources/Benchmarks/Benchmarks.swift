@@ -4,11 +4,12 @@ import Keeping
 import Subprocess
 import Transport
 
-/// `swift run -c release Benchmarks [docker|podman] [COUNT …]`, `Benchmarks definitions` or `Benchmarks keys`: what is
-/// timed, against the limit, in one run.
+/// `swift run -c release Benchmarks [docker|podman] [COUNT …]`, or `Benchmarks definitions|keys|git`: what is timed,
+/// against the limit, in one run.
 ///
-/// So far: a pass with nothing to do, repository and engine included, beside the bare list call of the same engine; and
-/// how long definitions take to read and key directories to check, which needs no engine.
+/// So far: a pass with nothing to do, repository and engine included, beside the bare list call of the same engine; and,
+/// without an engine, how long definitions take to read and key directories to check, and looking at and fetching from
+/// a repository beside git.
 @main
 struct Benchmarks {
   static func main() async throws {
@@ -19,6 +20,10 @@ struct Benchmarks {
     }
     if arguments.first == "keys" {
       try await KeysBenchmark().run()
+      return
+    }
+    if arguments.first == "git" {
+      try await GitBenchmark(folder: "/tmp/okb-\(getpid())").run()
       return
     }
     let kind = arguments.first.flatMap { ["docker", "podman"].contains($0) ? $0 : nil } ?? "docker"
@@ -45,9 +50,7 @@ struct Workbench {
   init(kind: String) async throws {
     self.kind = kind
     folder = "/tmp/okb-\(getpid())"
-    tools =
-      URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent().appendingPathComponent("ops/lib").path
+    tools = Self.tools
     try FileManager.default.createDirectory(
       atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     let output = try await Self.shell("\(tools)/engine start \(kind) \(folder)/e")
@@ -56,6 +59,10 @@ struct Workbench {
     }
     socket = String(line.dropFirst("SOCKET=".count))
   }
+
+  /// The folder of the servers and engines of tests.
+  static let tools = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("ops/lib").path
 
   func close() async throws {
     _ = try await Self.shell("\(tools)/engine stop \(folder)/e")

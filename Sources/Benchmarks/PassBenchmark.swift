@@ -54,31 +54,31 @@ struct PassBenchmark {
     try await house.journal.close()
   }
 
-  private static func time(_ body: () async throws -> Void) async throws -> Double {
+  static func time(_ body: () async throws -> Void) async throws -> Double {
     let start = ContinuousClock.now
     try await body()
     return milliseconds(start.duration(to: .now))
   }
 
-  private static func milliseconds(_ duration: Duration) -> Double {
+  static func milliseconds(_ duration: Duration) -> Double {
     Double(duration.components.seconds) * 1000
       + Double(duration.components.attoseconds) / 1e15
   }
 
-  private static func median(_ values: [Double]) -> Double {
+  static func median(_ values: [Double]) -> Double {
     let sorted = values.sorted()
     return sorted.isEmpty ? 0 : sorted[sorted.count / 2]
   }
 
   /// User and system time of this process.
-  private static func processorMilliseconds() -> Double {
+  static func processorMilliseconds() -> Double {
     var usage = rusage()
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     return Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000
       + Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000
   }
 
-  private static func residentMegabytes() -> Double {
+  static func residentMegabytes() -> Double {
     do {
       let text = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
       let pages = text.split(separator: " ").dropFirst().first.flatMap { Double($0) } ?? 0

@@ -86,6 +86,14 @@ extension EngineClient {
     _ = try await calls.call(call)
   }
 
+  /// From now on the engine never starts it by itself.
+  /// - Throws: `.unsupported`, `.failed` or `.notFound` where the engine cannot (Podman 4).
+  public func neverRestart(_ container: String) async throws(EngineError) {
+    let call = try EngineCall("POST", path(container, "/update"))
+      .sending(json: ["RestartPolicy": ["Name": "no"]])
+    _ = try await calls.call(call)
+  }
+
   /// Waits until it does not run.
   /// - Returns: its exit code.
   /// - Throws: `.timeout` if it still runs after `timeout`.

@@ -75,6 +75,10 @@ extension EventContext {
     case (.unsealKey, .generated(let address)):
       data.address = address
       return [event(.keyRestored, step.service, outcome.ended, data)]
+    case (.unsealAside(_, _, _, let address, _), .retired(let id)):
+      data.address = address
+      data.message = "put aside as \(id)"
+      return [event(.keyRestored, step.service, outcome.ended, data)]
     case (.restoreKey(_, _, let address), _):
       data.address = address
       return [event(.keyRestored, step.service, outcome.ended, data)]
@@ -175,7 +179,8 @@ extension Action {
     case .buildImage, .moveKey, .removeContainer, .takeDown, .updateLimits, .reload, .prove,
       .adoptContainer:
       true
-    case .ensureNetwork, .removeNetwork, .labelPrivate, .generateKey, .unsealKey, .backUpKey,
+    case .ensureNetwork, .removeNetwork, .labelPrivate, .generateKey, .unsealKey, .unsealAside,
+      .backUpKey,
       .joinNetwork,
       .leaveNetwork, .pin, .repairKeys, .retireKey, .restoreKey,
       .writeFiles, .verifyConfiguration, .createContainer, .startContainer, .unpauseContainer,

@@ -87,7 +87,7 @@ extension Memory {
     case .unsealKey(let place, _, _, _, _, _, _):
       services[place.service] = place.instance
       noteKeyWork(place)
-    case .backUpKey(let place, _, _): noteKeyWork(place)
+    case .unsealAside(let place, _, _, _, _), .backUpKey(let place, _, _): noteKeyWork(place)
     case .moveKey(let old, let place, _):
       if old.service != place.service { services[old.service] = nil }
       services[place.service] = place.instance
@@ -129,7 +129,8 @@ extension Memory {
       .prove(let specification, _, _):
       instance = specification.instance
     case .startContainer(let name, _), .restartContainer(let name, _): instance = name
-    case .unsealKey(let place, _, _, _, _, _, _), .backUpKey(let place, _, _):
+    case .unsealKey(let place, _, _, _, _, _, _), .unsealAside(let place, _, _, _, _),
+      .backUpKey(let place, _, _):
       noteFailedKeyWork(place, at: outcome.ended)
       return
     default: return

@@ -5,7 +5,8 @@ public struct CommitInfo: Sendable, Equatable {
   public let id: String
   public let tree: String
   public let parents: [String]
-  /// Seconds since 1970, as the committer claims.
+  /// Seconds since 1970, as the committer claims; what is out of the years 1970 to 9999 lies just
+  /// beside them, so that it can be calculated with.
   public let committed: Int64
   public let author: String
   public let message: String
@@ -49,6 +50,29 @@ extension GitMirror {
   public func commitInfo(_ commit: String) throws(GitError) -> CommitInfo {
     try reading { repository throws(GitError) in
       try CommitHistory(repository: repository).info(commit)
+    }
+  }
+
+  /// What the commits from `commit` down its first parents say under the trailer `key`, as far as
+  /// `known` does not hold them: at most a thousand commits, the newest first.
+  ///
+  /// - Throws: `.missingCommit`, `.corruptMirror`.
+  public func trailers(
+    _ key: String, until commit: String, since known: String
+  ) throws(GitError) -> [String] {
+    try reading { repository throws(GitError) in
+      let history = CommitHistory(repository: repository)
+      let new = Set(try history.commits(reachableFrom: commit, butNotFrom: [known]))
+      var found: [String] = []
+      var next: String? = commit
+      var left = 1000
+      while let commit = next, new.contains(commit), left > 0 {
+        let info = try history.info(commit)
+        if let value = info.trailer(key) { found.append(value) }
+        next = info.parents.first
+        left -= 1
+      }
+      return found
     }
   }
 
@@ -102,7 +126,8 @@ struct CommitHistory {
     }
     let author = git_commit_author(pointer)?.pointee
     return CommitInfo(
-      id: commit, tree: tree.pointee.hex, parents: parents, committed: git_commit_time(pointer),
+      id: commit, tree: tree.pointee.hex, parents: parents,
+      committed: min(max(git_commit_time(pointer), -1), Self.endOfTime),
       author: author.map { "\(Self.text($0.name)) <\(Self.text($0.email))>" } ?? "",
       message: Self.text(git_commit_message(pointer)), trailers: try trailers(of: pointer))
   }
@@ -125,6 +150,9 @@ struct CommitHistory {
     try Libgit2.check(result, "read", "ancestors of \(commit)")
     return result == 1
   }
+
+  /// The first second of the year 10000.
+  private static let endOfTime: Int64 = 253_402_300_800
 
   func deletedFiles(
     from old: String, to new: String, under folder: String

@@ -71,6 +71,7 @@ extension Transfer {
     var heads: UnsafeMutablePointer<UnsafePointer<git_remote_head>?>?
     var count = 0
     try check(git_remote_ls(&heads, &count, remote), "cannot list branches")
+    noteReferences()
     let wanted = "refs/heads/" + branch
     var hasBranches = false
     for head in UnsafeBufferPointer(start: heads, count: count) {

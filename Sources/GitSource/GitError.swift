@@ -32,6 +32,8 @@ public struct GitError: Error, Sendable, Equatable, CustomStringConvertible {
     case emptyRepository
     /// The commit is not signed as the trust policy wants it.
     case untrusted
+    /// The same, by a date ahead of our clock: time alone may end it.
+    case early
     /// The commit's tree has something that is refused (link, submodule, LFS pointer, bad name).
     case badTree
     /// The commit is not in the mirror.

@@ -70,12 +70,12 @@ public actor GitMirror {
   public func fetch() async throws(GitError) -> Tip {
     do {
       return try await converse("fetch") { transfer throws(GitError) in
-        try self.needsRemake() ? self.remake(transfer) : self.update(transfer)
+        try self.needsRemake() ? self.download(transfer) : self.update(transfer)
       }
     } catch  where error.code == .corruptMirror && !isCondemned {
       condemn()
       return try await converse("fetch") { transfer throws(GitError) in
-        try self.remake(transfer)
+        try self.download(transfer)
       }
     }
   }
@@ -172,12 +172,16 @@ public actor GitMirror {
     return tip
   }
 
-  /// Fetches into a fresh folder and puts it in the place of the old one.
-  private func remake(_ transfer: Transfer) throws(GitError) -> Tip {
+  private func download(_ transfer: Transfer) throws(GitError) -> Tip {
+    try remake { repository throws(GitError) in try transfer.fetch(into: repository) }
+  }
+
+  /// Fills a fresh folder and puts it in the place of the old one.
+  func remake(_ fill: (OpaquePointer) throws(GitError) -> Tip) throws(GitError) -> Tip {
     let fresh = path + ".new"
     try remove(fresh)
     do throws(GitError) {
-      let tip = try makeAndDownload(fresh, transfer)
+      let tip = try make(fresh, fill)
       close()
       try remove(path)
       guard rename(fresh, path) == 0 else {
@@ -193,8 +197,8 @@ public actor GitMirror {
     }
   }
 
-  private func makeAndDownload(
-    _ folder: String, _ transfer: Transfer
+  private func make(
+    _ folder: String, _ fill: (OpaquePointer) throws(GitError) -> Tip
   ) throws(GitError) -> Tip {
     var options = git_repository_init_options()
     try Libgit2.check(
@@ -211,10 +215,10 @@ public actor GitMirror {
       meaning: Libgit2.always(.storage)
     ) { git_repository_init_ext(&$0, folder, &options) }
     try Self.emptyConfiguration(repository.pointer)
-    return try transfer.fetch(into: repository.pointer)
+    return try fill(repository.pointer)
   }
 
-  private func open() throws(GitError) -> OpaquePointer {
+  func open() throws(GitError) -> OpaquePointer {
     if let handle { return handle }
     var status = stat()
     guard lstat(path, &status) == 0 else {
@@ -262,17 +266,23 @@ public actor GitMirror {
   /// libgit2 never packs anew: each fetch leaves one pack more, and each is opened at each reading.
   private static let packLimit = 64
 
-  private func needsRemake() throws(GitError) -> Bool {
-    if isCondemned { return true }
+  /// Whether there is a mirror that can be opened. One that cannot is condemned.
+  func isUsable() throws(GitError) -> Bool {
+    if isCondemned { return false }
     do throws(GitError) { _ = try open() } catch {
       switch error.code {
-      case .missingCommit: return true
+      case .missingCommit: return false
       case .corruptMirror:
         condemn()
-        return true
+        return false
       default: throw error
       }
     }
+    return true
+  }
+
+  private func needsRemake() throws(GitError) -> Bool {
+    guard try isUsable() else { return true }
     let (files, bytes) = packs()
     // A whole fetch is bounded by `limits.bytes`, so a remade mirror is always below this.
     return files > 2 * Self.packLimit || bytes > 2 * source.limits.bytes

@@ -56,18 +56,30 @@ enum GuardedFile {
   }
 }
 
-/// The token file: one line, white space around it ignored.
-enum Token {
+/// A file with one secret of one line, white space around it ignored.
+struct Token {
+  let name: String
+  /// What messages call it.
+  let noun: String
+  /// Whether blanks may be within.
+  let hasBlanks: Bool
+
+  static let token = Token(name: "credentials.tokenFile", noun: "one token", hasBlanks: false)
+  static let passphrase = Token(
+    name: "credentials.passphraseFile", noun: "one passphrase", hasBlanks: true)
+
   /// 8 KiB: the longest tokens of forges (signed ones) are about 2 KiB.
   private static let limit = 8 << 10
 
-  static func read(_ path: String) throws(GitError) -> String {
-    let bytes = try GuardedFile.read(path, .secret, named: "credentials.tokenFile")
+  static func read(_ path: String, _ kind: Token = .token) throws(GitError) -> String {
+    let bytes = try GuardedFile.read(path, .secret, named: kind.name)
     let text = bytes.drop { $0 <= 0x20 }.reversed().drop { $0 <= 0x20 }.reversed()
-    guard !text.isEmpty, text.count <= limit, text.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
+    guard !text.isEmpty, text.count <= limit,
+      text.allSatisfy({ $0 > 0x20 && $0 < 0x7f || $0 == 0x20 && kind.hasBlanks })
+    else {
       throw GitError(
-        .configuration, "credentials.tokenFile",
-        "\(printable(path)) must hold one token: printable ASCII, at most \(limit) bytes")
+        .configuration, kind.name,
+        "\(printable(path)) must hold \(kind.noun): printable ASCII, at most \(limit) bytes")
     }
     return String(decoding: text, as: UTF8.self)
   }

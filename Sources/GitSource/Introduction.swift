@@ -57,7 +57,7 @@ extension GitMirror {
       do throws(GitError) {
         _ = try await authenticate(onParents: ancestor, times: times?.withoutAnchor)
       } catch {
-        throw error.code == .untrusted ? error.onTheWay(to: commit) : error
+        throw error.onTheWay(to: commit)
       }
       // Parents come first, so all that it stands on has been judged: what is done stays done.
       if index % 100 == 99 { try authenticated?.add(ancestor, under: introduction) }

@@ -66,24 +66,12 @@ enum PlainStream {
         "\(wanted.place) redirects to \(printable(bare)):\(printable(String(cString: port))), "
           + "which is refused; configure the final address")
     }
-    let addresses: [SocketAddress]
     do throws(GitError) {
-      addresses = try SocketAddress.resolve(wanted.host, port: wanted.port, for: transfer)
+      stream.pointee.s = try transfer.connect()
+      return 0
     } catch {
       return fail(transfer, error.code, error.message)
     }
-    var reason = "no address"
-    for address in addresses {
-      switch address.connect(for: transfer) {
-      case .success(let socket):
-        stream.pointee.s = socket
-        return 0
-      case .failure(let error):
-        if transfer.failure != nil { return fail(transfer, error.code, error.message) }
-        reason = error.message
-      }
-    }
-    return fail(transfer, .unreachable, "cannot connect to \(wanted.place): \(reason)")
   }
 
   private static func read(
@@ -189,7 +177,9 @@ func waitUntilReady(
     }
     guard now < expiry else { return .expired }
     var entry = pollfd(fd: socket, events: Int16(events), revents: 0)
-    let result = poll(&entry, 1, min(expiry, transfer.deadline).milliseconds(from: now))
+    // In slices: a socket that is not connected yet may sleep through its shutdown.
+    let end = min(expiry, transfer.deadline, now + .milliseconds(500))
+    let result = poll(&entry, 1, end.milliseconds(from: now))
     if result > 0 { return transfer.failure == nil ? .ready : .aborted }
     if result < 0, errno != EINTR { return .expired }
   }

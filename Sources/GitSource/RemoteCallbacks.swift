@@ -68,10 +68,10 @@ extension Transfer {
       case .token(let file, let user):
         guard allows(GIT_CREDENTIAL_USERPASS_PLAINTEXT) else { break }
         return git_credential_userpass_plaintext_new(out, user, try Token.read(file))
-      case .sshKey(let file, _):
+      case .sshKey(let file, _, let passphraseFile):
         guard allows(GIT_CREDENTIAL_SSH_MEMORY) else { break }
-        let key = try SSHPrivateKey.read(file)
-        return git_credential_ssh_key_memory_new(out, user, nil, key, nil)
+        let (key, passphrase) = try SSHPrivateKey.read(file, passphraseFile: passphraseFile)
+        return git_credential_ssh_key_memory_new(out, user, nil, key, passphrase)
       }
       return refuse(.authentication, "\(address.place) does not take the kind of credential set")
     } catch {
@@ -88,7 +88,10 @@ extension Transfer {
       switch credentials {
       case .none: "no credential is set"
       case .token(let file, _): "the token in \(printable(file)) is no longer valid"
-      case .sshKey(let file, _): "the key \(printable(file)) is not allowed to read it"
+      case .sshKey(let file, _, nil): "the key \(printable(file)) is not allowed to read it"
+      case .sshKey(let file, _, let passphrase?):
+        "the key \(printable(file)) is not allowed to read it, or its passphrase is not the one in "
+          + printable(passphrase)
       }
     return "\(address.place): the repository was not found, or \(which)"
   }
@@ -116,7 +119,7 @@ extension Transfer {
   }
 
   private func judge(hostKey key: [UInt8]) -> Int32 {
-    guard case .sshKey(_, let file) = credentials else {
+    guard case .sshKey(_, let file, _) = credentials else {
       return refuse(.configuration, "no known_hosts file is set")
     }
     let known: KnownHosts

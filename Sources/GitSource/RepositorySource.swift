@@ -5,8 +5,13 @@ public struct RepositorySource: Sendable, Equatable {
     case none
     /// A password or token for http(s), in a file that nobody else can read.
     case token(file: String, user: String)
-    /// An unencrypted ed25519 or ecdsa key, and the `known_hosts` file that pins the server's.
-    case sshKey(file: String, knownHosts: String)
+    /// An ed25519 or ecdsa key, the `known_hosts` file that pins the server's, and the file of the
+    /// key's passphrase if it has one.
+    case sshKey(file: String, knownHosts: String, passphraseFile: String? = nil)
+
+    public var passphraseFile: String? {
+      if case .sshKey(_, _, let file) = self { file } else { nil }
+    }
   }
 
   /// `https://`, `ssh://`, `user@host:path`, `git://`, `file://`, an absolute path, or `http://`.
@@ -19,11 +24,14 @@ public struct RepositorySource: Sendable, Equatable {
   /// The only certificate authorities to trust (PEM); nil: the system's.
   public var caFile: String?
   public var allowPlainHTTP: Bool
+  /// All conversations go through this proxy, which resolves the server's name.
+  public var via: SOCKSProxy?
   public var limits: SourceLimits
 
   public init(
     url: String, branch: String, path: String = ".", credentials: Credentials = .none,
-    caFile: String? = nil, allowPlainHTTP: Bool = false, limits: SourceLimits = SourceLimits()
+    caFile: String? = nil, allowPlainHTTP: Bool = false, via: SOCKSProxy? = nil,
+    limits: SourceLimits = SourceLimits()
   ) {
     self.url = url
     self.branch = branch
@@ -31,6 +39,7 @@ public struct RepositorySource: Sendable, Equatable {
     self.credentials = credentials
     self.caFile = caFile
     self.allowPlainHTTP = allowPlainHTTP
+    self.via = via
     self.limits = limits
   }
 
@@ -46,8 +55,8 @@ public struct RepositorySource: Sendable, Equatable {
     switch credentials {
     case .none: break
     case .token(let file, _): _ = try Token.read(file)
-    case .sshKey(let file, let knownHosts):
-      _ = try SSHPrivateKey.read(file)
+    case .sshKey(let file, let knownHosts, let passphraseFile):
+      _ = try SSHPrivateKey.read(file, passphraseFile: passphraseFile)
       _ = try KnownHosts(file: knownHosts)
     }
     if let caFile { _ = try GuardedFile.read(caFile, .trusted, named: "repository.caFile") }
@@ -67,6 +76,15 @@ public struct RepositorySource: Sendable, Equatable {
       throw GitError(
         .configuration, "repository.url",
         "http:// is neither private nor authentic; use https://, or set allowPlainHTTP: true")
+    }
+    if via != nil, address.scheme == .file {
+      throw GitError(
+        .configuration, "repository.via", "a repository on this machine needs no proxy; remove via")
+    }
+    if via == nil, address.host.hasSuffix(".onion") {
+      throw GitError(
+        .configuration, "repository.url",
+        "an onion address is reached over Tor only; set via: socks5h://HOST:PORT")
     }
     switch (credentials, address.scheme) {
     case (.none, .https), (.none, .http), (.none, .git), (.none, .file), (.token, .https),
@@ -105,10 +123,15 @@ public struct RepositorySource: Sendable, Equatable {
 public struct SourceLimits: Sendable, Equatable {
   /// Name resolution and the connection to one address. TCP gives up after about two minutes.
   public var connect: Duration = .seconds(10)
+  /// A proxy's answer: Tor builds a circuit first, and gives up after two minutes.
+  public var proxy: Duration = .seconds(120)
   /// Silence of a connected server. Git servers send keep-alives every 5 s while they count.
   public var idle: Duration = .seconds(30)
   /// The whole conversation.
   public var total: Duration = .seconds(300)
+  /// Bytes of the list of branches, which libgit2 holds in memory, several times as large: 100,000
+  /// references are below.
+  public var references: Int = 8 << 20
   /// Bytes from the server in one conversation: a repository of text files is far below.
   public var bytes: Int = 512 << 20
   /// Objects in one pack.

@@ -61,7 +61,9 @@ struct SignedCommit: Sendable {
     return signature
   }
 
-  func untrusted(_ reason: String) -> GitError {
-    GitError(.untrusted, "authenticate", "commit \(commit) is refused: \(reason)")
+  func untrusted(_ reason: String) -> GitError { refused(.untrusted, reason) }
+
+  func refused(_ code: GitError.Code, _ reason: String) -> GitError {
+    GitError(code, "authenticate", "commit \(commit) is refused: \(reason)")
   }
 }

@@ -122,3 +122,40 @@ struct SocketAddress: Sendable {
     }
   }
 }
+
+extension Transfer {
+  /// A socket to the server, or through the proxy to it.
+  ///
+  /// - Throws: `.unreachable`, `.timeout`, or the conversation's failure.
+  func connect() throws(GitError) -> Int32 {
+    guard let via else { return try dial(address.host, address.port, named: address.place) }
+    let socket = try dial(via.host, via.port, named: "the proxy \(via.place) (repository.via)")
+    // Until the proxy has answered, silence is no sign of the server's.
+    isAtProxy = true
+    do throws(GitError) {
+      try SOCKSHandshake(socket: socket, proxy: via, transfer: self)
+        .connect(to: address.host, address.port)
+    } catch {
+      release(socket)
+      throw error
+    }
+    isAtProxy = false
+    return socket
+  }
+
+  /// Tries the addresses of `host` one after another.
+  private func dial(
+    _ host: String, _ port: Int, named place: String
+  ) throws(GitError) -> Int32 {
+    var reason = "no address"
+    for address in try SocketAddress.resolve(host, port: port, for: self) {
+      switch address.connect(for: self) {
+      case .success(let socket): return socket
+      case .failure(let error):
+        if failure != nil { throw error }
+        reason = error.message
+      }
+    }
+    throw GitError(.unreachable, operation, "cannot connect to \(place): \(reason)")
+  }
+}

@@ -16,6 +16,9 @@ final class Transfer: Sendable {
   let address: RemoteAddress
   let branch: String
   let credentials: RepositorySource.Credentials
+  let via: SOCKSProxy?
+  /// Sixteen hexadecimal digits that tell this repository from others; nothing can be learnt from them.
+  let isolation: String
   let limits: SourceLimits
   let deadline: ContinuousClock.Instant
   private let state = Mutex(State())
@@ -25,6 +28,8 @@ final class Transfer: Sendable {
     var failure: GitError?
     var received = 0
     var credentialsAsked = 0
+    var isAtProxy = false
+    var hasReferences = false
   }
 
   init(_ operation: String, _ source: RepositorySource) throws(GitError) {
@@ -32,6 +37,10 @@ final class Transfer: Sendable {
     address = try source.checkedAddress()
     branch = source.branch
     credentials = source.credentials
+    via = source.via
+    isolation = Digest.sha256(source.url.utf8).prefix(8).map { byte in
+      String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
+    }.joined()
     limits = source.limits
     deadline = .now + source.limits.total
   }
@@ -77,8 +86,23 @@ final class Transfer: Sendable {
   }
 
   func checkBytes(_ total: Int) {
-    guard total > limits.bytes else { return }
-    abort(.limit, "\(address.place) sent more than the limit of \(limits.bytes) bytes")
+    if total > limits.bytes {
+      abort(.limit, "\(address.place) sent more than the limit of \(limits.bytes) bytes")
+    } else if total > limits.references, !state.withLock({ $0.hasReferences }) {
+      abort(
+        .limit,
+        "\(address.place) lists more branches and tags than fit the limit of "
+          + "\(limits.references) bytes")
+    }
+  }
+
+  /// The list of branches is whole: what comes now is what was asked for.
+  func noteReferences() { state.withLock { $0.hasReferences = true } }
+
+  /// The proxy has not yet answered.
+  var isAtProxy: Bool {
+    get { state.withLock { $0.isAtProxy } }
+    set { state.withLock { $0.isAtProxy = newValue } }
   }
 
   /// How often the server has asked for credentials, this time included.
@@ -99,7 +123,7 @@ final class Transfer: Sendable {
     let timer = DispatchSource.makeTimerSource(queue: .global())
     timer.setEventHandler { [self] in
       if ContinuousClock.now > deadline { abortPastDeadline() }
-      if address.scheme == .ssh { abortIfSilent() }
+      if address.scheme == .ssh, !isAtProxy { abortIfSilent() }
     }
     timer.schedule(deadline: .now(), repeating: .milliseconds(100))
     timer.activate()

@@ -62,10 +62,12 @@ public struct CommitTimeBounds: Sendable, Equatable {
   var withoutAnchor: CommitTimeBounds { CommitTimeBounds(now: now) }
 
   /// What is wrong with a commit that claims to be of `time`; nil: nothing.
-  func complaint(about time: Int64) -> String? {
-    if let notBefore, time < notBefore { return "its committer date is before the anchor's" }
+  func complaint(about time: Int64) -> (code: GitError.Code, reason: String)? {
+    if let notBefore, time < notBefore {
+      return (.untrusted, "its committer date is before the anchor's")
+    }
     if time > now + Self.tolerance {
-      return "its committer date is \(time - now) s ahead of this host's clock"
+      return (.early, "its committer date is \(time - now) s ahead of this host's clock")
     }
     return nil
   }
@@ -81,8 +83,8 @@ extension GitMirror {
   ///   - times: what the committer date may be; nil: anything.
   ///   - anchors: commits that were authenticated before; with `chain`, what they hold is not judged
   ///     again. Those that are not in the mirror bound nothing.
-  /// - Throws: `.untrusted` with the commit, the key's fingerprint (where there is one) and the
-  ///   reason; `.configuration` if the policy cannot be applied; `.limit` if there are too many
+  /// - Throws: `.untrusted` or `.early` with the commit, the key's fingerprint (where there is one) and
+  ///   the reason; `.configuration` if the policy cannot be applied; `.limit` if there are too many
   ///   commits to judge; `.missingCommit`, `.corruptMirror`, `.storage`, `.cancelled`.
   public func authenticate(
     _ commit: String, by policy: TrustPolicy, times: CommitTimeBounds? = nil,
@@ -97,7 +99,7 @@ extension GitMirror {
       if chain {
         for ancestor in try line(to: commit, since: anchors).dropFirst() {
           do throws(GitError) { _ = try await verify(ancestor, by: verifier, times: times) } catch {
-            throw error.code == .untrusted ? error.onTheWay(to: commit) : error
+            throw error.onTheWay(to: commit)
           }
         }
       }
@@ -119,7 +121,7 @@ extension GitMirror {
     }
     let signature = try signed.sshSignature()
     if let complaint = times?.complaint(about: time) {
-      throw signed.untrusted("\(complaint) (key \(signature.fingerprint))")
+      throw signed.refused(complaint.code, "\(complaint.reason) (key \(signature.fingerprint))")
     }
     let principal = try await verifier.verify(signed, signature, at: time)
     return .signature(principal: principal, fingerprint: signature.fingerprint)
@@ -154,6 +156,7 @@ extension GitMirror {
 extension GitError {
   /// The same refusal, where a commit on the way to `tip` is meant.
   func onTheWay(to tip: String) -> GitError {
-    GitError(code, operation, "\(message); it is on the way to \(tip)")
+    guard code == .untrusted || code == .early else { return self }
+    return GitError(code, operation, "\(message); it is on the way to \(tip)")
   }
 }

@@ -10,6 +10,7 @@ extension Action {
     case .labelPrivate: "labelPrivate"
     case .generateKey: "generateKey"
     case .unsealKey: "unsealKey"
+    case .unsealAside: "unsealAside"
     case .backUpKey: "backUpKey"
     case .pin: "pin"
     case .repairKeys: "repairKeys"

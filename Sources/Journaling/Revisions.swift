@@ -8,18 +8,21 @@ public struct AcceptedRevision: Hashable, Sendable, Codable {
   /// The accepted revision before it.
   public var previous: CommitID?
   public var acceptedAt: Timestamp
+  /// When its committer says that it was made; `nil` where an older version accepted it.
+  public var committedAt: Timestamp?
   /// `Onionkeeper-Remove: N` fitted.
   public var removalsAnnounced: Bool
   /// `Desired.identity` when it was accepted.
   public var identity: String
 
   public init(
-    commit: CommitID, previous: CommitID?, acceptedAt: Timestamp, removalsAnnounced: Bool,
-    identity: String
+    commit: CommitID, previous: CommitID?, acceptedAt: Timestamp, committedAt: Timestamp? = nil,
+    removalsAnnounced: Bool, identity: String
   ) {
     self.commit = commit
     self.previous = previous
     self.acceptedAt = acceptedAt
+    self.committedAt = committedAt
     self.removalsAnnounced = removalsAnnounced
     self.identity = identity
   }

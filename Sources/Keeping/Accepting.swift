@@ -72,9 +72,40 @@ extension Keeper {
     return complaint
   }
 
-  private func answer(_ question: RevisionSource.Question) async -> SourceInquiry.Answer {
+  /// The tip of a bundle that somebody brought: judged and accepted like one that was fetched, and told like it.
+  func followBundle(_ path: String) async throws -> SourceNote? {
+    if let wrong = try await clockComplaint() { return .trouble(wrong) }
+    let question: RevisionSource.Question
     do {
-      return .look(try await ask(question))
+      question = try await self.question(wallTime())
+    } catch let error as KeyStoreError {
+      return .trouble("no revision is accepted while the anchor cannot be read: \(error)")
+    }
+    let finding = await finding { [self] in try await source.look(bundle: path, question) }
+    switch finding {
+    case .trouble(let error): return .trouble(error.description)
+    case .failed(let message): return .trouble(message)
+    case .refusal(let refusal):
+      try await refuse(refusal, at: wallTime())
+      return .trouble(refusal.reason)
+    case .look(let look): return try await judge(look, wallTime())
+    }
+  }
+
+  private func answer(_ question: RevisionSource.Question) async -> SourceInquiry.Answer {
+    let finding = await finding { [self] in try await ask(question) }
+    var answer = SourceInquiry.Answer(finding: finding)
+    if let accepted = question.accepted {
+      answer.standing = await source.standing(of: accepted, now: question.now)
+    }
+    return answer
+  }
+
+  private func finding(
+    _ look: @Sendable () async throws -> RevisionSource.Look
+  ) async -> SourceInquiry.Finding {
+    do {
+      return .look(try await look())
     } catch let refusal as RevisionRefusal {
       return .refusal(refusal)
     } catch let error as GitError {
@@ -86,7 +117,8 @@ extension Keeper {
 
   private func take(_ answer: SourceInquiry.Answer) async throws -> SourceNote? {
     let now = wallTime()
-    switch answer {
+    try await tell(answer.standing, at: now)
+    switch answer.finding {
     case .trouble(let error):
       if error.code == .cancelled { return .waiting("the fetch was cancelled") }
       if try await notices.reportSource((error.code.rawValue, error.description), at: now) {
@@ -129,18 +161,70 @@ extension Keeper {
   }
 
   private func refuse(_ refusal: RevisionRefusal, at now: Timestamp) async throws(JournalError) {
-    let event = Event(
+    if !refusal.isForNow {
+      if try await journal.refused(refusal.commit) != nil { return }
+      try await journal.refuse(refusal.commit, reason: refusal.reason, at: now)
+    }
+    // Told once, whatever is judged again after a start or a moved trust; a moving text is no news.
+    let reason = refusal.isForNow ? "early" : sha256(refusal.reason)
+    let isNew = try await journal.raise(
+      key: "revision", fingerprint: "\(refusal.commit) \(reason)",
+      event: rejection(of: refusal, nil, at: now))
+    if isNew { log("revision \(refusal.commit.short) is refused: \(refusal.reason)") }
+  }
+
+  /// The accepted revision that nobody trusted would sign any more: what is in force stays in force, and people are told.
+  private func tell(
+    _ standing: RevisionSource.Standing?, at now: Timestamp
+  ) async throws(JournalError) {
+    switch standing {
+    case .unknown?, nil: return
+    case .trusted?:
+      if try await journal.clear(key: Self.distrust) {
+        log("the accepted revision is trusted again")
+      }
+    case .refused(let refusal)?:
+      let message =
+        "it was accepted, and is no longer trusted; what is in force stays, and nothing new acts before a trusted"
+        + " descendant"
+      let isNew = try await journal.raise(
+        key: Self.distrust, fingerprint: "\(refusal.commit) \(sha256(refusal.reason))",
+        event: rejection(of: refusal, message, at: now))
+      if isNew { log("revision \(refusal.commit.short): \(message): \(refusal.reason)") }
+    }
+  }
+
+  /// What the accepted revision's loss of trust is raised under.
+  static let distrust = "trust"
+
+  private func rejection(
+    of refusal: RevisionRefusal, _ message: String?, at now: Timestamp
+  ) -> Event {
+    Event(
       kind: .revisionRejected, subject: "host", time: now,
       data: EventData(
         host: configuration.host, revision: refusal.commit, outcome: "rejected",
-        error: String(refusal.reason.prefix(2000))))
-    if refusal.isForNow {
-      try await journal.raise(key: "revision", fingerprint: refusal.commit.text, event: event)
+        error: String(refusal.reason.prefix(2000)), message: message))
+  }
+
+  /// A source that stands still: nobody may have committed, or somebody keeps the newest commits back.
+  func tellFreshness(at now: Timestamp) async throws(JournalError) {
+    guard let limit = configuration.freshness,
+      let accepted = try await journal.acceptedRevision(), let committed = accepted.committedAt,
+      now.since(committed) > limit
+    else {
+      try await journal.clear(key: "freshness")
       return
     }
-    if try await journal.refused(refusal.commit) != nil { return }
-    log("revision \(refusal.commit.short) is refused: \(refusal.reason)")
-    try await journal.refuse(refusal.commit, reason: refusal.reason, at: now, events: [event])
+    let message =
+      "the newest accepted commit is of \(committed), more than repository.trust.freshness ago: commit something, or"
+      + " see who keeps newer commits back"
+    let isNew = try await journal.raise(
+      key: "freshness", fingerprint: accepted.commit.text,
+      event: Event(
+        kind: .sourceStale, subject: "host", time: now,
+        data: EventData(host: configuration.host, revision: accepted.commit, message: message)))
+    if isNew { log(message) }
   }
 
   /// The anchor beside the keys first, durably: nothing acts on a revision that a lost state folder could forget.
@@ -164,6 +248,7 @@ extension Keeper {
             message: describe(candidate.authentication)))
       ])
     try await journal.clear(key: "revision")
+    try await journal.clear(key: Self.distrust)
     _ = try await journal.useApproval(.rewind, candidate.commit, at: now)
     log("revision \(candidate.commit.short) is accepted: \(describe(candidate.authentication))")
   }
@@ -186,7 +271,7 @@ extension Keeper {
     case .unknown(let reason): throw KeyStoreError(.io, "read the anchor", reason)
     }
     return RevisionSource.Question(
-      accepted: accepted?.commit, anchors: anchors,
+      accepted: accepted?.commit, anchors: anchors, floor: configuration.floor,
       rewinds: Set(memory.approvals.filter { $0.kind == .rewind }.map(\.revision)),
       soak: configuration.soak, now: now)
   }
@@ -201,6 +286,7 @@ extension Keeper {
     let announced = candidate.announcedRemovals
     return AcceptedRevision(
       commit: candidate.commit, previous: previous, acceptedAt: now,
+      committedAt: candidate.committed,
       removalsAnnounced: announced != nil && announced == candidate.deletedDefinitions,
       identity: configuration.identity)
   }
@@ -244,7 +330,8 @@ extension Keeper {
       preview.note = .trouble("the anchor cannot be read: \(error)")
       return preview
     }
-    switch await answer(question) {
+    let found = await finding { [self] in try await ask(question) }
+    switch found {
     case .look(.unchanged): break
     case .look(.soaking(let commit)):
       preview.note = .waiting("\(commit.short) waits for its soak time")

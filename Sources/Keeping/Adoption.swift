@@ -6,7 +6,7 @@ import KeyStore
 public import OnionModel
 import TorRuntime
 
-/// `adopt --torrc`: turns a tor that was set up by hand into definitions and imported keys. What it reads it leaves as it
+/// `adopt --torrc`, `adopt --container`: turns a tor that was set up by hand into definitions and imported keys. What it reads it leaves as it
 /// is; nothing that exists is overwritten; what cannot be carried is named, line by line.
 public struct Adoption: Sendable {
   /// What a person decided beforehand.
@@ -34,10 +34,13 @@ public struct Adoption: Sendable {
     public var decisions: Decisions
     /// Only look and tell.
     public var isDryRun: Bool
+    /// The container in which it runs: `torrc` is a path as its tor sees it, and `root` counts for nothing.
+    public var container: HandRunContainer?
 
     public init(
       torrc: String, folder: String, root: String = "/", includeRoots: [String] = [],
-      decisions: Decisions = Decisions(), isDryRun: Bool = false
+      decisions: Decisions = Decisions(), isDryRun: Bool = false,
+      container: HandRunContainer? = nil
     ) {
       self.torrc = torrc
       self.folder = folder
@@ -45,6 +48,7 @@ public struct Adoption: Sendable {
       self.includeRoots = includeRoots
       self.decisions = decisions
       self.isDryRun = isDryRun
+      self.container = container
     }
   }
 
@@ -104,17 +108,18 @@ public struct Adoption: Sendable {
 
   private var nativeFiles: NativeFiles {
     let parent = request.torrc.split(separator: "/").dropLast().joined(separator: "/")
-    let prefix = request.root == "/" ? "" : request.root
+    let prefix = request.root == "/" || request.container != nil ? "" : request.root
     // The torrc's own folder as the tor sees it.
     let own =
       prefix.isEmpty || !"/\(parent)".hasPrefix(prefix)
       ? "/\(parent)" : String("/\(parent)".dropFirst(prefix.utf8.count))
     return NativeFiles(
-      prefix: prefix, roots: [own.isEmpty ? "/" : own, "/etc/tor"] + request.includeRoots)
+      prefix: prefix, container: request.container,
+      roots: [own.isEmpty ? "/" : own, "/etc/tor"] + request.includeRoots)
   }
 
   private func read(_ files: NativeFiles) throws -> TorrcInstance {
-    let bytes = try NativeFiles.torrc(request.torrc)
+    let bytes = try files.torrc(request.torrc)
     do throws(TorrcError) {
       let torrc = try TorrcReader.read(request.torrc, bytes: bytes, roots: files.roots) {
         files.look($0)
@@ -136,7 +141,7 @@ public struct Adoption: Sendable {
         defined = present.services[address]
       }
       let taken = Set(drafts.map(\.name.text))
-      let stem = torrc.directory.split(separator: "/").last.map(String.init) ?? ""
+      let stem = stem(of: torrc, isOnly: instance.services.count == 1)
       let text = validName(stem, otherwise: "onion") {
         !taken.contains($0) && !present.names.contains($0)
       }
@@ -150,6 +155,20 @@ public struct Adoption: Sendable {
     return drafts
   }
 
+  /// Recipes for one service in a container call its directory by what it is, so there the container's name says more.
+  private static let plainNames: Set<String> = [
+    "hidden_service", "hidden-service", "hiddenservice", "onion", "onion_service",
+    "onion-service", "onionservice", "service", "hs", "data", "tor", "keys",
+  ]
+
+  private func stem(of torrc: TorrcService, isOnly: Bool) -> String {
+    let stem = torrc.directory.split(separator: "/").last.map(String.init) ?? ""
+    guard isOnly, let container = request.container,
+      Self.plainNames.contains(stem.lowercased())
+    else { return stem }
+    return container.name
+  }
+
   private func look(
     _ torrc: TorrcService, _ files: NativeFiles
   ) async -> Result<NativeDirectory, KeepingError> {
@@ -161,8 +180,10 @@ public struct Adoption: Sendable {
         KeepingError(
           error.isAbsence
             ? "is not there: not mounted, or tor never ran; --root DIR looks below another folder"
-            : "cannot be read: \(error.reason)"
-              + (geteuid() == 0 ? "" : " (run this as root)")))
+            : error.number == ELOOP
+              ? "cannot be reached: a link is on its way, and none is followed"
+              : "cannot be read: \(error.reason)"
+                + (geteuid() == 0 ? "" : " (run this as root)")))
     } catch {
       return .failure(KeepingError("cannot be read: \(error)"))
     }
@@ -247,6 +268,8 @@ public struct Adoption: Sendable {
 
   /// Who may serve one of these addresses at this moment: two tors with one key take the visitors from each other.
   private func running(_ drafts: [AdoptionDraft]) throws -> [RunningTor] {
+    // The container's own is known, and waited for.
+    if request.container != nil { return [] }
     let owners = Set(drafts.compactMap { $0.directory?.status.owner })
     do {
       return try RunningTor.all().filter {
@@ -291,13 +314,20 @@ public struct Adoption: Sendable {
     else { return }
     let place = KeyPlace(instance: service.instance, service: service.name)
     do {
+      if let container = request.container {
+        // Before the key: nothing may start between the two.
+        try await work.keys.note(
+          container.former(of: draft.torrc.directory), of: service.name)
+      }
       if try await !isHere(bundle, place, work) {
         try await work.keys.importKey(
-          bundle, to: place, expecting: draft.address, owner: TorLayout.user, service.companions)
+          bundle, to: place, expecting: draft.address, owner: try await work.owner(),
+          service.companions)
         written.append("\(work.keys.path)/\(place)")
         try await work.record(
           .keyRestored, "importKey", place, draft.address,
-          "imported the key of \(service.name) from \(draft.torrc.directory)")
+          "imported the key of \(service.name) from \(draft.torrc.directory)"
+            + (request.container.map { " in container \($0.name)" } ?? ""))
       }
       guard !draft.isDefined else { return }
       written.append(try present.write(text, for: service.name))

@@ -28,6 +28,7 @@ public struct AgentHouse: Sendable {
       try await lock(configuration.layout.keys), try await lock(configuration.layout.state),
     ]
     let keys = KeyRoot(path: configuration.layout.keys, id: agent)
+    try await Machine.check(keys)
     let swept = try await keys.sweep()
     if swept.removed > 0 {
       log(
@@ -130,8 +131,9 @@ public struct AgentHouse: Sendable {
   }
 
   /// One pass, and what it has to tell to its receivers, as far as they take it at once.
-  public func apply() async throws -> PassReport {
-    try await reporting { try await keeper.pass(trigger: "apply", patience: nil) }
+  /// - Parameter bundle: a git bundle that is taken instead of asking the repository.
+  public func apply(bundle: String? = nil) async throws -> PassReport {
+    try await reporting { try await keeper.pass(trigger: "apply", patience: nil, bundle: bundle) }
   }
 
   /// Runs `body` with the webhooks' workers beside it.

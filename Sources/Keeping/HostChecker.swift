@@ -51,6 +51,9 @@ struct HostChecker {
       allow: allow, serviceLimit: value["allow"]?["services"]?.integer ?? 500, webhooks: webhooks,
       network: network.0, networkNote: network.1,
       redactsAddresses: value["redactAddresses"]?.boolean ?? false)
+    configuration.floor = value["repository"]?["trust"]?["since"]?.text.flatMap { CommitID($0) }
+    configuration.freshness =
+      value["repository"]?["trust"]?["freshness"]?.integer.map { Double($0) }
     configuration.ageIdentity = identity
     configuration.forge = forge
     configuration.push = push
@@ -131,7 +134,8 @@ struct HostChecker {
     let own: [FieldValue?] =
       [
         value["engine"]?["socket"], value["ageIdentity"], credentials?["sshKey"],
-        credentials?["tokenFile"], value["forge"]?["tokenFile"], value["push"]?["secretFile"],
+        credentials?["tokenFile"], credentials?["passphraseFile"], value["forge"]?["tokenFile"],
+        value["push"]?["secretFile"],
       ] + (value["webhooks"]?.list ?? []).map { $0["secretFile"] }
     do throws(TextProblem) {
       return try AllowList(
@@ -165,6 +169,7 @@ struct HostChecker {
     let before = diagnostics.count
     _ = secret(given?["tokenFile"], "the token")
     _ = secret(given?["sshKey"], "the ssh key")
+    _ = secret(given?["passphraseFile"], "the passphrase")
     _ = guarded(given?["knownHosts"], "the known hosts", limit: Self.publicLimit)
     _ = guarded(given?["caFile"], "the authorities", limit: Self.publicLimit)
     _ = guarded(value["caFile"], "the authorities", limit: Self.publicLimit)
@@ -172,17 +177,23 @@ struct HostChecker {
     switch (given?["tokenFile"]?.text, given?["sshKey"]?.text, given?["knownHosts"]?.text) {
     case (let token?, nil, nil):
       credentials = .token(file: token, user: given?["user"]?.text ?? "git")
-    case (nil, let key?, let hosts?): credentials = .sshKey(file: key, knownHosts: hosts)
+    case (nil, let key?, let hosts?):
+      credentials = .sshKey(
+        file: key, knownHosts: hosts, passphraseFile: given?["passphraseFile"]?.text)
     case (nil, nil, nil): break
     default:
       fail(
         given, "repository.credentials",
         "either tokenFile (and user), or sshKey and knownHosts together")
     }
+    if credentials.passphraseFile == nil, let passphrase = given?["passphraseFile"] {
+      fail(passphrase, "repository.credentials.passphraseFile", "there is no sshKey to go with it")
+    }
     let source = RepositorySource(
       url: url, branch: value["branch"]?.text ?? "main", path: value["path"]?.text ?? ".",
       credentials: credentials, caFile: value["caFile"]?.text ?? given?["caFile"]?.text,
-      allowPlainHTTP: value["allowPlainHTTP"]?.boolean ?? false)
+      allowPlainHTTP: value["allowPlainHTTP"]?.boolean ?? false,
+      via: value["via"]?.text.flatMap(SOCKSProxy.init))
     do throws(GitError) {
       // What a file's own refusal says need not be said twice.
       try source.check(readsFiles: machine == .this && diagnostics.count == before)
@@ -203,25 +214,39 @@ struct HostChecker {
     _ repository: FieldValue?, _ source: RepositorySource?, hasReadSigners: Bool
   ) -> TrustPolicy? {
     guard let repository, let value = repository["trust"], value.isRecord else { return nil }
+    let introduction = value["introduction"]
+    let chain = value["chain"]?.boolean ?? false
     let policy: TrustPolicy
-    switch (value["signers"]?.text, value["transport"]?.boolean) {
-    case (let signers?, nil), (let signers?, false): policy = .signers(file: signers)
-    case (nil, true?): policy = .transport
-    case (.some, true?):
-      fail(
-        value, "repository.trust",
-        "signers and transport: true contradict each other (signers: FILE, or transport: true)")
-      return nil
-    default:
+    switch (value["signers"]?.text, introduction, value["transport"]?.boolean ?? false) {
+    case (let signers?, nil, false): policy = .signers(file: signers, chain: chain)
+    case (nil, nil, true): policy = .transport
+    case (nil, let introduction?, false):
+      guard let commit = introduction["commit"]?.text, let signer = introduction["signer"]?.text
+      else { return nil }
+      policy = .introduction(Introduction(commit: commit, signer: signer))
+    case (nil, nil, false):
       // A field that was refused is no silence.
       if !value.fields.values.contains(where: {
         if case .invalid = $0.content { true } else { false }
       }) {
         fail(
           value, "repository.trust",
-          "says nothing that could be trusted (signers: FILE, or transport: true)")
+          "says nothing that could be trusted (signers: FILE, introduction: {commit, signer}, or transport: true)"
+        )
       }
       return nil
+    default:
+      fail(
+        value, "repository.trust",
+        "signers, introduction and transport: true contradict each other (one of them)")
+      return nil
+    }
+    if chain, value["signers"] == nil {
+      fail(
+        value["chain"], "repository.trust.chain",
+        introduction == nil
+          ? "asks for signatures, and there are no signers (signers: FILE)"
+          : "goes with signers; with an introduction every commit is judged anyway")
     }
     guard let source else { return policy }
     do throws(GitError) {

@@ -20,6 +20,10 @@ public struct HostConfiguration: Sendable {
   public var labels: [String: String]
   public var repository: RepositorySource
   public var trust: TrustPolicy
+  /// `trust.since`: what the first revision must descend from.
+  public var floor: CommitID?
+  /// `trust.freshness`: seconds after which the newest accepted commit is old.
+  public var freshness: Double?
   /// Seconds between passes, ±10 %.
   public var interval: Double
   /// Act on the newest commit first seen at least this many seconds ago.

@@ -14,28 +14,37 @@ enum HostFields {
       summary: "ssh-keygen's allowed_signers file: the tip must be signed by one of them."),
     Field("transport", .boolean, summary: "true: whoever may push is trusted."),
     Field(
-      "chain", .onlyFalse,
-      default: "false",
-      summary: "Whether every commit since the anchor must be signed, not only the tip."),
-    .notYet("since", .text(HostTexts.commit), summary: "A floor for the first run."),
-    .notYet(
+      "chain", .boolean, default: "false",
+      summary: "Whether every commit on the first-parent line since the anchor must be signed, too."
+    ),
+    Field(
+      "since", .text(HostTexts.commit),
+      summary: "Before anything was accepted, only this commit or a descendant may act."),
+    Field(
       "introduction",
       .record([
         Field(
-          "commit", .text(HostTexts.commit), isRequired: true, summary: "The first trusted commit."),
+          "commit", .text(HostTexts.commit), isRequired: true,
+          summary: "The first trusted commit; it holds allowed_signers."),
         Field(
           "signer", .text(HostTexts.keyFingerprint), isRequired: true,
           summary: "The key that signed it."
         ),
-      ]), summary: "Signers in the repository."),
-    .notYet("freshness", period, summary: "How old the newest commit may be."),
+      ]),
+      summary:
+        "Who may sign is said in the repository's allowed_signers, by the commit before each."),
+    Field(
+      "freshness", period,
+      summary: "The newest accepted commit older than this is reported (source.stale); never."),
   ]
 
   private static let credentials: [Field] = [
     Field("tokenFile", path, summary: "A file with the token, readable by root alone."),
     Field("user", word, default: "git", summary: "The user that goes with the token."),
+    Field("sshKey", path, summary: "An ed25519 or ecdsa key, readable by root alone."),
     Field(
-      "sshKey", path, summary: "An unencrypted ed25519 or ecdsa key, readable by root alone."),
+      "passphraseFile", path,
+      summary: "The passphrase of sshKey, if it has one, readable by root alone."),
     Field("knownHosts", path, summary: "The file that pins the ssh server's key."),
     Field("caFile", path, summary: "PEM file of the only authorities to trust."),
   ]
@@ -43,7 +52,8 @@ enum HostFields {
   private static let repository: [Field] = [
     Field(
       "url", word, isRequired: true,
-      summary: "https://, ssh://, USER@HOST:PATH, file:// or a path; http:// with allowPlainHTTP."),
+      summary:
+        "https://, ssh://, USER@HOST:PATH, git://, file:// or a path; http:// with allowPlainHTTP."),
     Field("branch", .text(HostTexts.branch), default: "main", summary: "The branch to follow."),
     Field("path", word, default: ".", summary: "The folder of onionkeeper.yaml in it."),
     Field("credentials", .record(credentials), summary: "How to prove to the server who we are."),
@@ -52,7 +62,9 @@ enum HostFields {
     Field(
       "trust", .record(trust), isRequired: true,
       summary: "Why a commit may act; there is no silent default."),
-    .notYet("via", .text(HostTexts.proxy), summary: "Fetch over Tor."),
+    Field(
+      "via", .text(HostTexts.proxy),
+      summary: "Fetch over this SOCKS5 proxy, which resolves the names: Tor's socks5h://HOST:PORT."),
   ]
 
   private static let webhook: [Field] = [

@@ -73,8 +73,12 @@ public actor Keeper {
     self.keys = keys
     self.log = log
     source = RevisionSource(
-      mirrorPath: self.mirrorPath, source: configuration.repository, trust: configuration.trust)
+      mirrorPath: self.mirrorPath, source: configuration.repository, trust: configuration.trust,
+      authenticated: self.mirrorPath + Self.authenticated)
   }
+
+  /// After the mirror's path: what was judged under an introduction.
+  private static let authenticated = ".authenticated"
 
   var notices: Notices { Notices(journal: journal, host: configuration.host) }
 
@@ -99,7 +103,8 @@ public actor Keeper {
     configuration = moved
     set(inquiry: nil)
     source = RevisionSource(
-      mirrorPath: mirrorPath, source: moved.repository, trust: moved.trust)
+      mirrorPath: mirrorPath, source: moved.repository, trust: moved.trust,
+      authenticated: mirrorPath + Self.authenticated)
     reader.forget()
   }
 
@@ -122,13 +127,21 @@ public actor Keeper {
   ///   - trigger: `start`, `interval`, `signal`, `push`, `event`, `disk`, `source`, `apply`: for the journal.
   ///   - asks: whether the repository is asked anew. Drift alone is no reason to.
   ///   - patience: how long to wait for the repository; `nil`: until it answers or its own deadlines pass.
+  ///   - bundle: a git bundle that is taken instead of asking the repository.
   /// - Throws: `JournalError`: without a journal nothing is done.
   public func pass(
-    trigger: String, asks: Bool = true, patience: Duration? = Keeper.patience
+    trigger: String, asks: Bool = true, patience: Duration? = Keeper.patience,
+    bundle: String? = nil
   ) async throws -> PassReport {
-    let note = try await followSource(
-      asks: asks, isUrgent: trigger == "signal" || trigger == "push",
-      patience: asks ? patience : patience.map { _ in .zero })
+    let note: SourceNote?
+    if let bundle {
+      note = try await followBundle(bundle)
+    } else {
+      note = try await followSource(
+        asks: asks, isUrgent: trigger == "signal" || trigger == "push",
+        patience: asks ? patience : patience.map { _ in .zero })
+    }
+    try await tellFreshness(at: wallTime())
     let (desired, diagnostics) = try await desiredState()
     var report = PassReport(
       desired: desired, observed: nil, plan: Plan(revision: desired.revision), outcomes: [],

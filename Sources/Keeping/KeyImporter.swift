@@ -12,6 +12,9 @@ public struct KeyImporter: Sendable {
     public var address: OnionAddress
     /// It was here before, at its place.
     public var wasThere: Bool
+    /// Another key is at its place, which the definition wants no more: it lies in `retired/` under this name until the
+    /// next pass exchanges the two.
+    public var aside: String?
     public var warnings: [String]
     /// What the service's owner has to do next, a line each.
     public var next: [String]
@@ -49,7 +52,8 @@ public struct KeyImporter: Sendable {
     let keys = try await reader(identity).read(try input(source), choosing: expected)
     let place = KeyPlace(
       instance: definition?.instance ?? instance ?? InstanceName(service), service: service)
-    let report = try await put(keys, 0, at: place, expected, definition, work)
+    let owner = try await work.owner()
+    let report = try await put(keys, 0, at: place, expected, definition, owner: owner, work)
     try await work.journal.close()
     return report
   }
@@ -62,6 +66,7 @@ public struct KeyImporter: Sendable {
     let definitions = try await work.definitions()
     let keys = try await reader(identity).readAll(try input(source))
     let (directories, pins) = try await work.look()
+    let owner = try await work.owner()
     var reports: [Report] = []
     for (index, entry) in keys.entries.enumerated() {
       guard var place = entry.place else { continue }
@@ -75,7 +80,8 @@ public struct KeyImporter: Sendable {
         continue
       }
       let expected = try expected(nil, definition)
-      reports.append(try await put(keys, index, at: place, expected, definition, work))
+      reports.append(
+        try await put(keys, index, at: place, expected, definition, owner: owner, work))
     }
     try await work.journal.close()
     return reports
@@ -102,22 +108,42 @@ public struct KeyImporter: Sendable {
 
   private func put(
     _ keys: KeyBundle, _ index: Int, at place: KeyPlace, _ expected: OnionAddress?,
-    _ definition: OnionService?, _ work: KeyWork
+    _ definition: OnionService?, owner: Int, _ work: KeyWork
   ) async throws -> Report {
-    let address = try await work.keys.importKey(
-      keys, index, to: place, expecting: expected, owner: TorLayout.user,
-      definition?.companions ?? CompanionFiles(access: .open))
+    let key = keys.entries[index].address
+    var aside: String?
+    var address = key
+    if definition?.address == key, try await isTaken(place, by: key, work) {
+      let successor = try await work.keys.setAside(
+        keys, index, for: place, owner: owner, now: wallTime())
+      aside = successor.id
+    } else {
+      address = try await work.keys.importKey(
+        keys, index, to: place, expecting: expected, owner: owner,
+        definition?.companions ?? CompanionFiles(access: .open))
+    }
     var warnings = keys.entries[index].warnings
     do {
       try await work.record(
-        .keyRestored, "importKey", place, address, "imported the key of \(place.service)")
+        .keyRestored, "importKey", place, address,
+        "imported the key of \(place.service)" + (aside.map { ", put aside as \($0)" } ?? ""))
     } catch {
       // The key is here all the same.
       warnings.append("the journal could not be told: \(error)")
     }
     return Report(
       service: place.service, instance: place.instance, address: address, wasThere: false,
-      warnings: warnings, next: next(place, address, definition))
+      aside: aside, warnings: warnings, next: next(place, address, definition))
+  }
+
+  /// Another whole key is there, or another address is pinned, though the accepted definition says this one.
+  private func isTaken(
+    _ place: KeyPlace, by address: OnionAddress, _ work: KeyWork
+  ) async throws -> Bool {
+    let (directories, pins) = try await work.look()
+    if let other = directories[place]?.address { return other != address }
+    guard directories[place] == nil, let pin = pins[place.service] else { return false }
+    return pin != address
   }
 
   private func next(

@@ -24,6 +24,14 @@ public struct KeyList: Encodable, Sendable {
     public var id: String
     public var service: ServiceName
     public var address: OnionAddress
+    /// When: RFC 3339.
+    public var time: String?
+    /// Why, as far as the journal still says: a removal with its revision, or who put it there by hand.
+    public var reason: String?
+    /// It waits to take the place of its service's key.
+    public var isSuccessor: Bool
+    /// A sealed backup of this address is here.
+    public var isBackedUp: Bool
   }
 
   public var keys: [Key]
@@ -32,14 +40,14 @@ public struct KeyList: Encodable, Sendable {
   /// - Throws: what cannot be read.
   public static func read(_ configuration: HostConfiguration, uid: Int) async throws -> KeyList {
     let work = try await KeyWork(configuration, uid: uid)
+    let events = try await work.journal.latestEvents(limit: eventLimit).map(\.event)
+    let definitions = try await work.definitions()
     try await work.journal.close()
     let (directories, pins) = try await work.look()
     guard case .present(let backups) = await work.keys.backups() else {
       throw KeepingError(await work.keys.backups().unknownReason ?? "no backups can be seen")
     }
-    guard case .present(let retired) = await work.keys.retired() else {
-      throw KeepingError(await work.keys.retired().unknownReason ?? "retired/ cannot be seen")
-    }
+    let retired = try await work.retired()
     var keys: [Key] = []
     for (place, directory) in directories {
       keys.append(
@@ -54,7 +62,25 @@ public struct KeyList: Encodable, Sendable {
     }
     return KeyList(
       keys: keys,
-      retired: retired.map { Retired(id: $0.id, service: $0.service, address: $0.address) })
+      retired: retired.map { key in
+        let wanted = definitions[key.service].map { $0.address ?? pins[key.service] }
+        return Retired(
+          id: key.id, service: key.service, address: key.address, time: key.time,
+          reason: reason(key.id, events), isSuccessor: wanted == key.address,
+          isBackedUp: backups.contains { $0.contains("-\(key.address.identifier)-") })
+      })
+  }
+
+  /// How many of the newest events are searched for why a key was put away; older ones are not told.
+  private static let eventLimit = 10_000
+
+  private static func reason(_ id: String, _ events: [Event]) -> String? {
+    let event = events.last { event in
+      event.data.message.map { $0.hasSuffix(" as \(id)") || $0.hasSuffix(" as \(id))") } == true
+    }
+    guard let event else { return nil }
+    guard event.data.action == "retireKey" else { return event.data.message }
+    return event.data.revision.map { "by revision \($0.short)" }
   }
 
   private static func key(

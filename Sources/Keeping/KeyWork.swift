@@ -1,14 +1,17 @@
 import Descriptors
+import Engine
 import Glibc
 import Journaling
 import KeyStore
 import OnionModel
+import Transport
 
 /// What the `keys` commands share: this host's key folder and journal, opened beside a running agent.
 struct KeyWork: Sendable {
   let configuration: HostConfiguration
   let keys: KeyRoot
   let journal: Journal
+  let agent: AgentID
   /// Who asked for it.
   let uid: Int
 
@@ -19,6 +22,7 @@ struct KeyWork: Sendable {
     }
     let agent = try AgentHouse.identity(configuration)
     self.configuration = configuration
+    self.agent = agent
     self.uid = uid
     keys = KeyRoot(path: configuration.layout.keys, id: agent)
     journal = try await AgentHouse.openJournal(configuration, keys: keys)
@@ -32,6 +36,20 @@ struct KeyWork: Sendable {
       revision, .init(files), lastGood: try await journal.lastGood(), configuration
     ).desired
     return Dictionary(desired.services.map { ($0.name, $0) }) { first, _ in first }
+  }
+
+  /// The host's number for tor's user, as the engine maps it. An engine that does not answer keeps no key from being
+  /// brought in: then it is the unmapped number, which the next pass puts right.
+  func owner() async throws -> Int {
+    let memory = try await journal.memory(agent: agent, now: wallTime())
+    do {
+      let engine = try await LiveWorld.connect(
+        socket: try SetUp.socket(configuration, pinned: memory.engine?.kind),
+        http: try HTTPClient())
+      return engine.description.torOwner ?? TorLayout.user
+    } catch {
+      return TorLayout.user
+    }
   }
 
   /// Every key directory, and every pin.
@@ -51,6 +69,16 @@ struct KeyWork: Sendable {
       directories[place] = seen.value
     }
     return (directories, pins)
+  }
+
+  /// What lies in `retired/`.
+  /// - Throws: `KeepingError` if it cannot be seen.
+  func retired() async throws -> [RetiredKey] {
+    switch await keys.retired() {
+    case .present(let retired): return retired
+    case .absent: return []
+    case .unknown(let reason): throw KeepingError(reason)
+    }
   }
 
   /// Where a service's key is, and its address.
@@ -76,13 +104,14 @@ struct KeyWork: Sendable {
   /// Tells the journal, and so the receivers, who did what.
   func record(
     _ kind: EventKind, _ action: String, _ place: KeyPlace?, _ address: OnionAddress?,
-    _ message: String
+    _ message: String, outcome: String = "succeeded", service: ServiceName? = nil
   ) async throws {
+    let service = service ?? place?.service
     let event = Event(
-      kind: kind, subject: place.map { "service/\($0.service)" } ?? "host", time: wallTime(),
+      kind: kind, subject: service.map { "service/\($0)" } ?? "host", time: wallTime(),
       data: EventData(
-        host: configuration.host, service: place?.service, instance: place?.instance,
-        action: action, outcome: "succeeded", message: "uid \(uid) \(message)", address: address))
+        host: configuration.host, service: service, instance: place?.instance,
+        action: action, outcome: outcome, message: "uid \(uid) \(message)", address: address))
     try await journal.record([event])
   }
 

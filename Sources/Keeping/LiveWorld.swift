@@ -29,8 +29,8 @@ public actor LiveWorld: World {
   /// The host's number for tor's user, by the engine that answered last.
   private(set) var torOwner = TorLayout.user
   private var watch: DiskWatch?
-  /// The build, pull or bootstrap that runs now.
-  nonisolated let building = Mutex<Task<StepEffect, any Error>?>(nil)
+  /// What may take long and may be cut off: a build, pull or bootstrap, or `age`.
+  nonisolated let cancellable = Mutex(CancellableWork())
   /// Folders and procfs are read in its calls: never on Swift's pool.
   private let executor: QueueExecutor
   public nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -52,8 +52,8 @@ public actor LiveWorld: World {
     look = ContainerLook(executor: executor)
   }
 
-  /// Ends a build that runs: it may take many minutes, and nothing depends on its being finished.
-  nonisolated func stop() { building.withLock { $0?.cancel() } }
+  /// Ends a build or an `age` that runs: it may take minutes, and nothing depends on its being finished.
+  nonisolated func stop() { cancellable.withLock { $0.stop() } }
 
   /// The engine, asked who it is after each silence: another one may answer at the same socket.
   func engine() async throws(EngineError) -> EngineClient {
@@ -175,14 +175,20 @@ public actor LiveWorld: World {
       for name in containerTargets {
         observed.targetContainers[name] = targetContainer(name, in: sight.summaries, besides: ours)
       }
-      targets.follow(containerTargets, among: sight.summaries)
+      let former = await formerUsers(desired, memory, sight.summaries)
+      for (instance, names) in former { observed.keyUsers[instance] = names.sorted() }
+      targets.follow(
+        containerTargets.union(former.values.joined()), among: sight.summaries)
       for instance in instances {
         let folder = layout.keyFolder(instance)
         let users = sight.summaries.filter {
           $0.state == .running && $0.labels[ContainerLabelKey.agent] != agent.text
             && $0.reaches(folder, below: layout.keys)
         }
-        if !users.isEmpty { observed.keyUsers[instance] = users.map(\.name).sorted() }
+        if !users.isEmpty {
+          let names = Set(users.map(\.name)).union(observed.keyUsers[instance] ?? [])
+          observed.keyUsers[instance] = names.sorted()
+        }
       }
       try await observeImages(engine, desired, memory, &observed)
       try await observeNetworks(engine, instances, &observed)
@@ -194,6 +200,34 @@ public actor LiveWorld: World {
         observed.targetContainers[name] = .unknown(error.description)
       }
     }
+  }
+
+  /// Containers that run with keys which were imported from them: as good as mounting ours.
+  private func formerUsers(
+    _ desired: Desired, _ memory: Memory, _ summaries: [ContainerSummary]
+  ) async -> [InstanceName: Set<String>] {
+    var found: [InstanceName: Set<String>] = [:]
+    let notes = await keys.formerServers()
+    for service in desired.services {
+      let users: [String]
+      switch notes {
+      case .absent: continue
+      case .unknown(let reason): users = ["somebody (\(reason))"]
+      case .present(let known):
+        guard let note = known[service.name] else { continue }
+        guard let former = note else {
+          users = ["somebody (\(keys.path)/.onionkeeper/former/\(service.name) cannot be read)"]
+          break
+        }
+        users = summaries.filter { summary in
+          summary.labels[ContainerLabelKey.agent] != agent.text && summary.isAwake
+            && (summary.id == former.container
+              || summary.mounts.contains { former.mounts.contains($0.source) })
+        }.map(\.name)
+      }
+      if !users.isEmpty { found[service.instance, default: []].formUnion(users) }
+    }
+    return found
   }
 
   /// If nothing of what is remembered is there, another engine may answer at the same socket: it is asked who it is
@@ -288,6 +322,38 @@ public actor LiveWorld: World {
       return .present(try await client.observe())
     } catch {
       return .unknown(error.description)
+    }
+  }
+}
+
+/// Tasks that `stop` ends: several instances' keys are opened side by side.
+struct CancellableWork {
+  private var tasks: [Int: Task<StepEffect, any Error>] = [:]
+  private var number = 0
+  private var isStopped = false
+
+  /// One that comes after the stop ends at once.
+  mutating func add(_ task: Task<StepEffect, any Error>) -> Int {
+    number += 1
+    tasks[number] = task
+    if isStopped { task.cancel() }
+    return number
+  }
+
+  mutating func remove(_ number: Int) { tasks[number] = nil }
+
+  mutating func stop() {
+    isStopped = true
+    for task in tasks.values { task.cancel() }
+  }
+}
+
+extension ContainerSummary {
+  /// Its processes are there, or will be at once.
+  fileprivate var isAwake: Bool {
+    switch state {
+    case .created, .exited, .dead: false
+    case .running, .paused, .restarting, .other: true
     }
   }
 }

@@ -8,14 +8,22 @@ import TorRuntime
 struct NativeFiles: Sendable {
   /// The folder that the tor sees as `/`; empty for this host's.
   let prefix: String
+  /// Where it is in a container, it is seen through this, and no link on any way is followed.
+  let container: HandRunContainer?
   /// Folders in which includes may lie, as the tor sees them.
   let roots: [String]
 
   /// The torrc itself; whoever names it vouches for the way to it.
-  static func torrc(_ path: String) throws(KeepingError) -> [UInt8] {
+  func torrc(_ path: String) throws(KeepingError) -> [UInt8] {
     let content: [UInt8]?
     do throws(FileError) {
-      content = try regularFile(path)
+      if let container {
+        content = try container.root.regularFile(
+          HandRunContainer.inner(path), .crossingMounts
+        ).read(limit: TorrcReader.byteLimit)
+      } else {
+        content = try Self.regularFile(path)
+      }
     } catch {
       throw KeepingError("\(path) cannot be read: \(error.reason)")
     }
@@ -38,6 +46,7 @@ struct NativeFiles: Sendable {
         .max(by: { $0.utf8.count < $1.utf8.count })
     else { return .refused("it lies outside of the allowed folders") }
     do throws(FileError) {
+      if let container { return try look(path, in: container) }
       let folder = try Descriptor.folder(at: Self.place(root, below: prefix))
       let rest = path.dropFirst(root.utf8.count).drop { $0 == "/" }
       guard !rest.isEmpty else { return try names(folder) }
@@ -49,6 +58,19 @@ struct NativeFiles: Sendable {
       }
     } catch {
       return error.isAbsence ? .absent : .refused(error.reason)
+    }
+  }
+
+  private func look(
+    _ path: String, in container: HandRunContainer
+  ) throws(FileError) -> TorrcFile {
+    let name = HandRunContainer.inner(path)
+    switch try container.root.file(name, .holding, .crossingMounts).status().kind {
+    case .folder: return try names(try container.root.folder(name, .crossingMounts))
+    case .file:
+      return .file(
+        try container.root.regularFile(name, .crossingMounts).read(limit: TorrcReader.byteLimit))
+    case let other: return .refused("it is \(other.rawValue)")
     }
   }
 
@@ -66,6 +88,9 @@ struct NativeFiles: Sendable {
 
   /// A service directory; the way to it may hold links, itself it may not be one (tor refuses that, too).
   func directory(_ path: String) throws(FileError) -> Descriptor {
+    if let container {
+      return try container.root.folder(HandRunContainer.inner(path), .crossingMounts)
+    }
     let (parent, name) = Self.split(Self.place(path, below: prefix))
     return try Descriptor.folder(at: parent).folder(name, .crossingMounts)
   }

@@ -59,7 +59,8 @@ extension LiveWorld {
 
   private func carryOut(_ action: Action) async throws -> StepEffect {
     switch action {
-    case .generateKey, .unsealKey, .backUpKey, .pin, .repairKeys, .retireKey, .restoreKey,
+    case .generateKey, .unsealKey, .unsealAside, .backUpKey, .pin, .repairKeys, .retireKey,
+      .restoreKey,
       .moveKey:
       return try await carryOutKeys(action)
     case .buildImage(let recipe): return try await build(recipe)
@@ -84,13 +85,19 @@ extension LiveWorld {
     return .none
   }
 
-  /// In a task of its own, so that `stop` ends it without the other steps.
   private func build(_ recipe: ImageRecipe) async throws -> StepEffect {
     let workshop = ImageWorkshop(
       engine: try await engine(), folder: "\(layout.state)/images", progress: log)
-    let task = Task { StepEffect.built(imageID: try await workshop.build(recipe)) }
-    building.withLock { $0 = task }
-    defer { building.withLock { $0 = nil } }
+    return try await cancellably { .built(imageID: try await workshop.build(recipe)) }
+  }
+
+  /// In a task of its own, so that `stop` ends it without the other steps.
+  private func cancellably(
+    _ body: @escaping @Sendable () async throws -> StepEffect
+  ) async throws -> StepEffect {
+    let task = Task { try await body() }
+    let number = cancellable.withLock { $0.add(task) }
+    defer { cancellable.withLock { $0.remove(number) } }
     return try await withTaskCancellationHandler {
       try await task.value
     } onCancel: {
@@ -105,16 +112,32 @@ extension LiveWorld {
         try await keys.generate(place, owner: owner, companions, label: label))
     case .unsealKey(
       let place, let sealed, let identity, let address, let owner, let companions, let label):
-      return .generated(
-        try await keys.unseal(
-          place, sealed, identity: identity, address: address, owner: owner, companions,
-          label: label))
+      let keys = keys
+      return try await cancellably {
+        .generated(
+          try await keys.unseal(
+            place, sealed, identity: identity, address: address, owner: owner, companions,
+            label: label))
+      }
+    case .unsealAside(let place, let sealed, let identity, let address, let owner):
+      let keys = keys
+      return try await cancellably {
+        .retired(
+          id: try await keys.unsealAside(
+            sealed, for: place, identity: identity, address: address, owner: owner,
+            now: wallTime()
+          ).id)
+      }
     case .backUpKey(let place, let address, let recipients):
       guard let address else {
         throw StepFailure(
           code: "key.missing", message: "the key of \(place) has not been made", isTransient: false)
       }
-      try await keys.backUp(place, address, recipients: recipients)
+      let keys = keys
+      return try await cancellably {
+        try await keys.backUp(place, address, recipients: recipients)
+        return .none
+      }
     case .pin(let service, let address, let place):
       try await keys.pin(service, address, at: place)
     case .repairKeys(let place, let wish):
@@ -150,7 +173,15 @@ extension LiveWorld {
       try await work.verify(specification)
     case .createContainer(let specification):
       try HostFolders.check(specification.mounts)
-      return try await work.create(specification)
+      let effect = try await work.create(specification)
+      // It is there and does not run, so nobody writes what is walked here.
+      for mount in specification.mounts
+      where mount.destination == TorLayout.data || mount.destination == TorLayout.run {
+        let folder = mount.source.split(separator: "/").last.map(String.init) ?? ""
+        let count = try folders.reown(folder, of: specification.instance, owner: torOwner)
+        if count > 0 { log("\(count) objects in \(mount.source) belong to user \(torOwner) now") }
+      }
+      return effect
     case .joinNetwork(_, let container, let network):
       try await work.join(container, network)
     case .leaveNetwork(_, let container, let network):

@@ -105,6 +105,8 @@ extension Action {
       "make a key in \(place)\(companions.access.asksForClients ? ", with its client files" : "") and pin it"
     case .unsealKey(let place, let sealed, _, let address, _, _, _):
       "open \(sealed)\(address.map { " of \($0)" } ?? "") into \(place) and pin it"
+    case .unsealAside(let place, let sealed, _, let address, _):
+      "open \(sealed) of \(address) into retired/, to take the place of the key in \(place)"
     case .backUpKey(let place, _, let recipients):
       "seal a backup of the key in \(place) to \(recipients.count) recipients"
     case .pin(let service, let address, _): "pin \(service) to \(address)"

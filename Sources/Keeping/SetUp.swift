@@ -24,10 +24,14 @@ public struct SetUp: Sendable {
 
   public init(_ configuration: HostConfiguration) { self.configuration = configuration }
 
-  /// - Parameter report: told what was done, a line each.
+  /// - Parameters:
+  ///   - isMoved: the key folder was in use on another machine, which is off for good.
+  ///   - report: told what was done, a line each.
   /// - Returns: the agent's id.
   /// - Throws: what keeps the host from being set up. What was made stays: the command may be repeated.
-  public func run(report: (String) -> Void) async throws -> AgentID {
+  public func run(
+    isMoved: Bool = false, report: (String) -> Void
+  ) async throws -> AgentID {
     try checkRoot()
     let socket = try Self.socket(configuration, pinned: try await pinnedEngine())
     let http = try HTTPClient()
@@ -39,6 +43,8 @@ public struct SetUp: Sendable {
     if owner != TorLayout.user { report("tor's user: \(owner) on this host (userns-remap)") }
     let id = try identifier()
     try KeyRoot.setUp(configuration.layout.keys, id: id)
+    try await Machine.check(
+      KeyRoot(path: configuration.layout.keys, id: id), isMoved: isMoved)
     report("keys: \(configuration.layout.keys)")
     try RootMarker.setUp(configuration.layout.state, id: id)
     report("state: \(configuration.layout.state)")
@@ -88,7 +94,7 @@ public struct SetUp: Sendable {
   }
 
   /// What an earlier set-up pinned; `nil` on a new host.
-  private func pinnedEngine() async throws -> EngineIdentity.Kind? {
+  func pinnedEngine() async throws -> EngineIdentity.Kind? {
     let path = "\(configuration.layout.state)/\(Journal.fileName)"
     guard access(path, F_OK) == 0 else { return nil }
     let journal = try await Journal.open(readOnly: path)

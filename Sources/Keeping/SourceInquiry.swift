@@ -3,7 +3,13 @@ import Synchronization
 
 /// A question to the repository that may outlive the patience of one pass.
 final class SourceInquiry: Sendable {
-  enum Answer: Sendable {
+  struct Answer: Sendable {
+    var finding: Finding
+    /// Of the accepted revision, by the trust that is configured now; `nil` without one.
+    var standing: RevisionSource.Standing?
+  }
+
+  enum Finding: Sendable {
     case look(RevisionSource.Look)
     case refusal(RevisionRefusal)
     case trouble(GitError)

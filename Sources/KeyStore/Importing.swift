@@ -12,21 +12,43 @@ extension KeyRoot {
     _ place: KeyPlace, _ sealed: SealedKey, identity: String, address: OnionAddress?, owner: Int,
     _ companions: CompanionFiles, label: ContainerLabel?
   ) async throws(KeyStoreError) -> OnionAddress {
+    let keys = try await open(sealed, identity: identity)
+    let builder = KeyBuilder(
+      operation: "unseal", owner: owner, companions: companions, label: label)
+    return try changing("unseal") { root in
+      // Whoever says which address it must make has weighed the pin: a new `address:` re-pins.
+      try admit(
+        keys.entries[0], to: place, expecting: address, mayRepin: address != nil, "unseal", root)
+      return try put(keys, 0, at: place, builder, root)
+    }
+  }
+
+  /// The same into `retired/`, for a service whose place another key has: see `setAside`.
+  public func unsealAside(
+    _ sealed: SealedKey, for place: KeyPlace, identity: String, address: OnionAddress, owner: Int,
+    now: Timestamp
+  ) async throws(KeyStoreError) -> SuccessorKey {
+    let keys = try await open(sealed, identity: identity)
+    guard keys.entries[0].address == address else {
+      throw KeyStoreError(
+        .keyMismatch, "unseal", "\(sealed.file) makes \(keys.entries[0].address), not \(address)")
+    }
+    return try setAside(keys, for: place, owner: owner, now: now)
+  }
+
+  /// Its one key.
+  private func open(
+    _ sealed: SealedKey, identity: String
+  ) async throws(KeyStoreError) -> KeyBundle {
     let plain = try await Age(path: agePath).open(
       sealed.bytes, identity: identity, limit: SealedKey.limit, name: sealed.file)
-    let keys = try converting("unseal") {
+    return try converting("unseal") {
       let keys = try KeyForm.read(plain, origin: sealed.file)
       guard keys.entries.count == 1 else {
         throw KeyStoreError(
           .keyUnusable, "unseal", "\(sealed.file) holds \(keys.entries.count) keys: seal one")
       }
       return keys
-    }
-    let builder = KeyBuilder(
-      operation: "unseal", owner: owner, companions: companions, label: label)
-    return try changing("unseal") { root in
-      try admit(keys.entries[0], to: place, expecting: address, "unseal", root)
-      return try put(keys, 0, at: place, builder, root)
     }
   }
 
@@ -50,20 +72,20 @@ extension KeyRoot {
         throw KeyStoreError(.keyMissing, "import", "there is no key number \(index)")
       }
       try admit(keys.entries[index], to: place, expecting: address, "import", root)
-      try refuseElsewhere(keys.entries[index].address, but: place, owner: owner, root)
+      try refuseElsewhere(keys.entries[index].address, but: place, owner: owner, "import", root)
       return try put(keys, index, at: place, builder, root)
     }
   }
 
   private func admit(
     _ key: KeyBundle.Entry, to place: KeyPlace, expecting address: OnionAddress?,
-    _ operation: String, _ root: borrowing Opened
+    mayRepin: Bool = false, _ operation: String, _ root: borrowing Opened
   ) throws {
     if let address, key.address != address {
       throw KeyStoreError(
         .keyMismatch, operation, "\(key.origin) makes \(key.address), not \(address)")
     }
-    if let pin = try pin(of: place.service, root), pin != key.address {
+    if !mayRepin, let pin = try pin(of: place.service, root), pin != key.address {
       throw KeyStoreError(
         .keyMismatch, operation,
         "\(key.origin) makes \(key.address), but \(place.service) is pinned to \(pin)")
@@ -71,24 +93,26 @@ extension KeyRoot {
   }
 
   /// One address in two places would be served by nobody reliably.
-  private func refuseElsewhere(
-    _ address: OnionAddress, but place: KeyPlace, owner: Int, _ root: borrowing Opened
+  /// - Parameter old: A former name of the place's service, whose pin is no hindrance.
+  func refuseElsewhere(
+    _ address: OnionAddress, but place: KeyPlace, formerly old: ServiceName? = nil, owner: Int,
+    _ operation: String, _ root: borrowing Opened
   ) throws {
     for (other, seen) in try observe([], root, owner, [:]) where other != place {
-      if let reason = seen.unknownReason { throw KeyStoreError(.io, "import", reason) }
+      if let reason = seen.unknownReason { throw KeyStoreError(.io, operation, reason) }
       guard seen.value?.address == address else { continue }
       throw KeyStoreError(
-        .keyPresent, "import", "the key of \(address) is already here, at \(path)/\(other)")
+        .keyPresent, operation, "the key of \(address) is already here, at \(path)/\(other)")
     }
     let pins = try readPins(root)
     if let damage = pins.damaged.min(by: { $0.key < $1.key }) {
-      throw KeyStoreError(.io, "import", damage.value)
+      throw KeyStoreError(.io, operation, damage.value)
     }
     if let (service, _) = pins.addresses.first(where: {
-      $0.value == address && $0.key != place.service
+      $0.value == address && $0.key != place.service && $0.key != old
     }) {
       throw KeyStoreError(
-        .keyPresent, "import",
+        .keyPresent, operation,
         "\(address) is pinned to \(service): `formerly: \(service)` in the definition moves it to \(place.service)"
       )
     }

@@ -67,6 +67,36 @@ extension KeyRoot {
     }
   }
 
+  /// The same by a person's word, without a plan that has looked at everything first: refused, too, if the service is
+  /// pinned to another address, or the address is another place's on this host. Under another name the pin moves along.
+  /// - Throws: `key.present`; `key.mismatch`; nothing has been moved then.
+  public func restoreByHand(
+    _ key: RetiredKey, to place: KeyPlace, owner: Int
+  ) throws(KeyStoreError) {
+    try changing("restore") { root in
+      if let pin = try pin(of: place.service, root), pin != key.address {
+        throw KeyStoreError(
+          .keyMismatch, "restore",
+          "\(place.service) is pinned to \(pin), \(key.id) holds the key of \(key.address):"
+            + " `address: \(key.address)` in its definition makes the change")
+      }
+      try refuseElsewhere(
+        key.address, but: place, formerly: key.service, owner: owner, "restore", root)
+      let retired = try root.own.folder(Self.retired)
+      guard RetiredKey.service(ofID: key.id) != nil,
+        try retired.status(of: FileName(key.id)) != nil
+      else {
+        throw KeyStoreError(.keyMissing, "restore", "\(FileName(key.id)) is no longer retired")
+      }
+      _ = try verifiedSecret(key.address, in: try retired.folder(FileName(key.id)), "restore")
+      try put(FileName(key.id), of: retired, at: place, key.address, root, owner, "restore")
+      try writePin(place.service, key.address, root)
+      if key.service != place.service, try pin(of: key.service, root) == key.address {
+        try removePin(key.service, root)
+      }
+    }
+  }
+
   /// Moves a key directory to another place where nothing is; where the service's name changes, its pin moves too.
   /// - Throws: `key.present`; `key.mismatch` if the key does not make the address.
   public func move(
@@ -117,7 +147,7 @@ extension KeyRoot {
   /// How many retirements of one service in one second are told apart.
   private static let idLimit = 1000
 
-  private func freeID(
+  func freeID(
     _ service: ServiceName, _ now: Timestamp, _ retired: borrowing Descriptor
   ) throws -> String {
     for number in 1...Self.idLimit {
@@ -152,6 +182,15 @@ extension KeyRoot {
 }
 
 extension RetiredKey {
+  /// When it was put away, as its id says: RFC 3339 to the second; `nil` for an id that is none.
+  public var time: String? {
+    guard let service = Self.service(ofID: id) else { return nil }
+    let text = Array(id.dropFirst(service.text.utf8.count + 1).prefix(16))
+    guard text.count == 16 else { return nil }
+    return "\(String(text[0..<4]))-\(String(text[4..<6]))-\(String(text[6..<8]))"
+      + "T\(String(text[9..<11])):\(String(text[11..<13])):\(String(text[13..<15]))Z"
+  }
+
   /// The service in `NAME-<UTC>` or `NAME-<UTC>-<n>`: a name has no capital letters, so the time stands out.
   static func service(ofID id: String) -> ServiceName? {
     var parts = id.split(separator: "-", omittingEmptySubsequences: false)

@@ -20,6 +20,7 @@ extension KeyRoot {
       swept.removed += try sweep(root.own)
       swept.removed += try sweep(root.own.folder(Self.pins))
       swept.removed += try sweep(root.own.folder(Self.backup))
+      swept.removed += try sweep(root.own.folder(Self.retired))
       for name in try root.keys.names(limit: Self.placeLimit)
       where name.text.flatMap({ InstanceName($0) }) != nil {
         do throws(FileError) {

@@ -24,8 +24,8 @@ public struct PushHook: Sendable {
   private let secrets: @Sendable () throws -> [UInt8]
   private let onPush: @Sendable () -> Void
   private let report: @Sendable (String) -> Void
-  private let pushes = Allowance(burst: burst, pause: pause)
-  private let failures = Allowance(burst: failureBurst, pause: failurePause)
+  private let pushes: Allowance
+  private let failures: Allowance
 
   /// - Parameters:
   ///   - secrets: brings the secret file's bytes, at each use; must not block for long.
@@ -35,6 +35,18 @@ public struct PushHook: Sendable {
     secrets: @escaping @Sendable () throws -> [UInt8], onPush: @escaping @Sendable () -> Void,
     report: @escaping @Sendable (String) -> Void
   ) {
+    self.init(
+      secrets: secrets, onPush: onPush, report: report,
+      pushes: Allowance(burst: Self.burst, pause: Self.pause),
+      failures: Allowance(burst: Self.failureBurst, pause: Self.failurePause))
+  }
+
+  init(
+    secrets: @escaping @Sendable () throws -> [UInt8], onPush: @escaping @Sendable () -> Void,
+    report: @escaping @Sendable (String) -> Void, pushes: Allowance, failures: Allowance
+  ) {
+    self.pushes = pushes
+    self.failures = failures
     self.secrets = secrets
     self.onPush = onPush
     self.report = report

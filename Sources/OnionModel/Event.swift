@@ -7,6 +7,7 @@ public enum EventKind: String, Hashable, Sendable, Codable, CaseIterable {
   case revisionApplied = "revision.applied"
   case sourceUnreachable = "source.unreachable"
   case sourceReachable = "source.reachable"
+  case sourceStale = "source.stale"
   case definitionInvalid = "definition.invalid"
   case definitionValid = "definition.valid"
   case driftDetected = "drift.detected"

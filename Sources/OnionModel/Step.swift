@@ -21,6 +21,9 @@ public enum Action: Hashable, Sendable, Codable {
   case unsealKey(
     KeyPlace, SealedKey, identity: String, OnionAddress?, owner: Int, CompanionFiles,
     ContainerLabel?)
+  /// Opens a sealed key, which must make the address, into `retired/`: another key is at its service's place, and the next
+  /// plan exchanges the two.
+  case unsealAside(KeyPlace, SealedKey, identity: String, OnionAddress, owner: Int)
   /// Seals the key there, which must make the address, to age recipients, into `.onionkeeper/backup/`. The address is
   /// `nil` while an earlier step of the same plan has still to make it.
   case backUpKey(KeyPlace, OnionAddress?, recipients: [String])

@@ -45,7 +45,9 @@ private struct Auditor {
     var emptied: Set<KeyPlace> = []
     /// Places that they have filled, and the addresses, where they are known before.
     var filled: [KeyPlace: OnionAddress?] = [:]
-    for step in steps {
+    /// Where they put keys back: what was seen there is in `retired/` by then.
+    var restored: [KeyPlace: OnionAddress] = [:]
+    for (index, step) in steps.enumerated() {
       switch step.action {
       case .generateKey(let place, _, _, _):
         checkEmpty(place, emptied)
@@ -56,7 +58,14 @@ private struct Auditor {
         checkMayUnseal(place, sealed, identity, address)
         checkClients(place.service, companions.access)
         filled[place] = .some(address)
-      case .restoreKey(_, let place, _): checkEmpty(place, emptied)
+      case .unsealAside(let place, let sealed, let identity, let address, _):
+        checkMayUnseal(place, sealed, identity, address)
+        if desired.services.first(where: { $0.name == place.service })?.address != address {
+          find(1, "\(sealed) would be put aside, and no definition asks for \(address)")
+        }
+      case .restoreKey(_, let place, let address):
+        checkEmpty(place, emptied)
+        restored[place] = address
       case .moveKey(let old, let place, let address):
         checkEmpty(place, emptied)
         checkWhole(old, address)
@@ -65,9 +74,17 @@ private struct Auditor {
         checkBackUp(place, address, recipients, made: filled[place])
       case .pin(_, let address, let place): checkWhole(place, address)
       case .repairKeys(let place, let wish):
-        if observed.keys[place]?.value != nil { checkWhole(place, wish.address) }
+        if restored[place] != wish.address, observed.keys[place]?.value != nil {
+          checkWhole(place, wish.address)
+        }
         checkClients(place.service, Set(wish.clientFiles.keys))
-      case .retireKey(let place, _): checkRetire(place)
+      case .retireKey(let place, let address):
+        if let successor = successor(at: place, in: steps[(index + 1)...]) {
+          checkSuccession(place, address, successor)
+          emptied.insert(place)
+        } else {
+          checkRetire(place)
+        }
       case .removeContainer(let instance, let id), .takeDown(let instance, let id),
         .unpauseContainer(let instance, let id), .renameContainer(let instance, let id, _):
         checkOwned(instance, id)
@@ -204,6 +221,40 @@ private struct Auditor {
   private mutating func checkWhole(_ place: KeyPlace, _ address: OnionAddress) {
     if observed.keys[place]?.value?.address != address {
       find(1, "\(place) would be treated as the key of \(address), which was not seen there")
+    }
+  }
+
+  /// The retired key that a later step puts where one is taken away.
+  private func successor(
+    at place: KeyPlace, in later: ArraySlice<Step>
+  ) -> (id: String, address: OnionAddress)? {
+    for step in later {
+      if case .restoreKey(let id, place, let address) = step.action { return (id, address) }
+    }
+    return nil
+  }
+
+  /// Promise 1: one key gives way to another only where definition or pin says so, both are whole, and both stay.
+  private mutating func checkSuccession(
+    _ place: KeyPlace, _ address: OnionAddress?, _ successor: (id: String, address: OnionAddress)
+  ) {
+    if address == nil || observed.keys[place]?.value?.address != address {
+      find(1, "\(place) would be exchanged without its key having been seen whole")
+    }
+    let service = desired.services.first {
+      $0.name == place.service && $0.instance == place.instance
+    }
+    let wanted = service.flatMap { $0.address ?? observed.pins.value?[$0.name] }
+    if wanted != successor.address || address == wanted {
+      find(1, "\(place) would get the key of \(successor.address), which nobody asked for")
+    }
+    if observed.damagedPins[place.service] != nil {
+      find(1, "\(place) would be exchanged although its pin cannot be read")
+    }
+    if observed.retired.value?.contains(where: {
+      $0.id == successor.id && $0.address == successor.address
+    }) != true {
+      find(1, "\(place) would be emptied for a key that is not in retired/")
     }
   }
 
@@ -347,9 +398,18 @@ private struct Auditor {
 
   /// Broad removals, and any after the host's identity moved, have a waiver.
   mutating func checkRemovals(_ plan: Plan) {
+    // Where another key takes its place, no service goes.
+    let succeeded = Set(
+      plan.steps.compactMap { step in
+        if case .restoreKey(_, let place, _) = step.action { place } else { nil }
+      })
     let gone = Set(
       plan.steps.compactMap { step in
-        if case .retireKey(let place, _) = step.action { place.service } else { nil }
+        if case .retireKey(let place, _) = step.action, !succeeded.contains(place) {
+          place.service
+        } else {
+          nil
+        }
       })
     guard !gone.isEmpty else { return }
     let had = memory.services.count

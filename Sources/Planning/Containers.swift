@@ -71,7 +71,7 @@ extension Planner {
     if let users = observed.keyUsers[sheet.instance], !users.isEmpty {
       hold(
         .keyInUse, sheet, &group,
-        "\(users.joined(separator: ", ")) mounts this key directory and is not ours: stop it first"
+        "\(users.joined(separator: ", ")) has these keys and is not ours: stop it first"
           + " (two tors with one key take turns being reachable)")
       return false
     }

@@ -67,11 +67,16 @@ extension Planner {
         "the secret key in \(place) is damaged (\(why)): put the right one back; nothing is started meanwhile"
       )
     }
+    if let wanted = service.address ?? sight.pins[service.name], wanted != address,
+      let succession = decideSuccession(of: address, by: wanted, service, place, sight)
+    {
+      return succession
+    }
     if let wanted = service.address, wanted != address {
       return held(
         .keyMismatch, service,
-        "\(place) holds the key of \(address), the definition wants \(wanted): import that key, or mend `address`"
-      )
+        "\(place) holds the key of \(address), the definition wants \(wanted):"
+          + " `onionkeeper keys import \(service.name) SOURCE` brings that key, or mend `address`")
     }
     if service.address == nil, let pin, pin != address {
       return held(
@@ -97,6 +102,48 @@ extension Planner {
     }
     steps += repairs(service, place, directory, address)
     return .ready(address, steps: steps)
+  }
+
+  /// Another whole key is there than the wanted one, which lies in `retired/`: a rotation, by a new `address:` or by
+  /// hand (which pins it). Both keys are on the disk all the time; the tor is started anew behind the exchange.
+  /// - Returns: `nil` if the wanted key is not here.
+  private func decideSuccession(
+    of address: OnionAddress, by wanted: OnionAddress, _ service: OnionService, _ place: KeyPlace,
+    _ sight: Sight
+  ) -> KeyDecision? {
+    let fitting = sight.retired.filter { $0.address == wanted }
+    guard let key = fitting.first else {
+      return decideSealedSuccession(of: address, by: wanted, service, place, sight)
+    }
+    guard fitting.count == 1 else {
+      return held(
+        .keyAmbiguous, service,
+        "several retired directories hold the key of \(wanted) (\(list(fitting))):"
+          + " `onionkeeper keys purge ID` removes one")
+    }
+    if let other = holder(of: wanted, wantedAt: place, service, sight) {
+      return held(
+        .keyDuplicate, service,
+        "\(other) has the key of \(wanted): two tors with one key take turns being reachable;"
+          + " remove one of the two definitions")
+    }
+    return .ready(
+      wanted,
+      steps: [
+        Step(
+          .retireKey(place, address), cause: .change, service: service.name,
+          deviations: [
+            Deviation("key in \(place)", expected: wanted.text, observed: address.text)
+          ]),
+        Step(
+          .restoreKey(id: key.id, to: place, wanted), cause: .change, service: service.name,
+          deviations: [
+            Deviation(
+              "key of \(wanted)", expected: "in \(place)", observed: "retired as \(key.id)")
+          ]),
+      ]
+        + repairs(
+          service, place, KeyDirectory(secret: .whole(wanted)), wanted, from: .retired))
   }
 
   /// Where a key directory comes from.
@@ -143,7 +190,7 @@ extension Planner {
     guard !deviations.isEmpty else { return [] }
     let applied = memory.instances[service.instance]?.applied?.services[service.name]
     let isSame =
-      applied?.access == service.access
+      applied?.address == address && applied?.access == service.access
       && applied?.onionBalanceMaster == service.tor.onionBalanceMaster
     let isDrift = !directory.flaws.isEmpty || isSame
     return [
@@ -242,7 +289,7 @@ extension Planner {
       return held(
         .keyAmbiguous, service,
         "several retired directories hold the key of \(wanted) (\(list(fitting))):"
-          + " move the one that is meant to \(place)")
+          + " `onionkeeper keys restore ID` takes the one that is meant")
     }
     if case .sealed(let file) = service.key {
       return decideSealed(file, making: wanted, service, place, sight)

@@ -25,7 +25,12 @@ struct Member {
 
   /// Its steps may fail for as long as nobody mends a file: they must not stop what others need.
   var opensKey: Bool {
-    steps.contains { if case .unsealKey = $0.action { true } else { false } }
+    steps.contains { step in
+      switch step.action {
+      case .unsealKey, .unsealAside: true
+      default: false
+      }
+    }
   }
 
   var configured: ConfiguredService {

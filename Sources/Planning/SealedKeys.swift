@@ -1,6 +1,39 @@
 import OnionModel
 
 extension Planner {
+  /// Another key is there than the definition's new `address:`, whose key is sealed in the revision: it is opened beside
+  /// the one that is there, which is served on meanwhile, and the next plan exchanges the two.
+  /// - Returns: `nil` where the file, the identity or the pin says that it is not that simple.
+  func decideSealedSuccession(
+    of address: OnionAddress, by wanted: OnionAddress, _ service: OnionService, _ place: KeyPlace,
+    _ sight: Sight
+  ) -> KeyDecision? {
+    guard case .sealed(let file) = service.key, service.address == wanted,
+      sight.pins[service.name] == address, let sealed = desired.sealedKeys[file],
+      let identity = desired.ageIdentity, holder(of: wanted, wantedAt: place, service, sight) == nil
+    else { return nil }
+    if let retry = memory.instances[service.instance]?.keyRetries?[service.name],
+      observed.now < retry.at
+    {
+      return held(
+        .keyMismatch, service,
+        "\(place) holds the key of \(address), and that of \(wanted) could not be taken from \(file)"
+          + " (`onionkeeper history` says why): mend the file or `ageIdentity`; it is tried again by itself"
+      )
+    }
+    return .ready(
+      address,
+      steps: [
+        Step(
+          .unsealAside(
+            place, sealed, identity: identity, wanted, owner: observed.torOwner), cause: .change,
+          service: service.name,
+          deviations: [
+            Deviation("key in \(place)", expected: wanted.text, observed: address.text)
+          ])
+      ])
+  }
+
   /// Opens the sealed key of a service whose key directory is not there.
   ///
   /// This makes no new identity, so a lost state folder does not hold it (`approve --new-keys`): the file says which

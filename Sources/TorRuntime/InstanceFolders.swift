@@ -21,7 +21,7 @@ public struct InstanceFolders: Sendable {
   /// 2,000 instances are the design's limit on a host.
   private static let instanceLimit = 20_000
 
-  private let root: String
+  let root: String
 
   /// - Parameter stateRoot: The state directory's absolute path. Links on the way to it are its owner's business.
   public init(stateRoot: String) { root = stateRoot }

@@ -20,13 +20,28 @@ struct AdoptCommand: AsyncParsableCommand {
       A target on 127.0.0.1 becomes host:PORT (in a container, 127.0.0.1 is the container itself), and is named.
 
       Afterwards: commit, stop the old tor, push; `plan` shows what will be taken over. ops/migrate.md has the steps.
+
+      --container NAME reads a running container as its tor sees it. Ours is not started while that one runs: commit and \
+      push, then --take-over stops and renames it, and ours starts at once, under the same address. It is never removed.
       Exit code 1: something was left behind.
       """)
 
   @OptionGroup var common: CommonOptions
 
-  @Option(name: .long, help: "The torrc.")
-  var torrc: String
+  @Option(name: .long, help: "The torrc; with --container a path in it, if it is not found.")
+  var torrc: String?
+
+  @Option(
+    name: .long,
+    help: "A running container of this host's engine that somebody set up by hand.")
+  var container: String?
+
+  @Flag(
+    name: .long,
+    help:
+      "With --container, when its services are accepted and wait for it: stop and rename it, and start ours."
+  )
+  var takeOver = false
 
   @Option(
     name: .long, help: "The repository's folder: of onionkeeper.yaml (default: this one).")
@@ -63,13 +78,27 @@ struct AdoptCommand: AsyncParsableCommand {
     name: .long, help: "One JSON document: services, findings, what is missing in the host file.")
   var json = false
 
-  func validate() throws { _ = try decisions() }
+  func validate() throws {
+    guard torrc != nil || container != nil else {
+      throw ValidationError("name what to read: --torrc FILE, or --container NAME")
+    }
+    if container != nil, root != "/" {
+      throw ValidationError("--root is for --torrc: a container's root is known")
+    }
+    if takeOver, container == nil || torrc != nil || dryRun || !open.isEmpty || !targets.isEmpty {
+      throw ValidationError("--take-over goes with --container NAME alone")
+    }
+    _ = try decisions()
+  }
 
   func run() async throws {
     try await reporting {
+      guard !takeOver else { return try await takeOverNow() }
+      let (torrc, source) = try await place()
       let request = Adoption.Request(
-        torrc: absolute(torrc), folder: absolute(to), root: absolute(root),
-        includeRoots: includeRoots.map(absolute), decisions: try decisions(), isDryRun: dryRun)
+        torrc: torrc, folder: absolute(to), root: absolute(root),
+        includeRoots: includeRoots.map(absolute), decisions: try decisions(), isDryRun: dryRun,
+        container: source)
       let report = try await Adoption(request, try host(), uid: Int(getuid())).run()
       if json {
         try printJSON(report)
@@ -78,6 +107,33 @@ struct AdoptCommand: AsyncParsableCommand {
       }
       if report.isIncomplete { throw ExitCode.failure }
     }
+  }
+
+  /// The torrc, and the container that it is in.
+  private func place() async throws -> (String, HandRunContainer?) {
+    guard let container else { return (absolute(torrc ?? ""), nil) }
+    let source = try await HandRunContainer.open(container, try common.hostFile())
+    guard let torrc else { return (try source.torrc(), source) }
+    guard torrc.hasPrefix("/") else {
+      throw KeepingError("--torrc \(torrc): an absolute path, as the container's tor sees it")
+    }
+    return (torrc, source)
+  }
+
+  private func takeOverNow() async throws {
+    guard let container else { return }
+    let configuration = try common.hostFile()
+    let source = try await HandRunContainer.open(container, configuration)
+    let report = try await withScratch { scratch in
+      try await TakeOver(configuration, uid: Int(getuid()), log: common.log)
+        .run(source, scratch: scratch)
+    }
+    for warning in report.warnings { complain("warning: \(warning)") }
+    guard !json else { return try printJSON(report) }
+    guard !common.quiet else { return }
+    print(
+      "took over \(report.services.map(\.text).joined(separator: ", ")) in \(report.seconds) s;"
+        + " \(container) is stopped and called \(report.renamed)")
   }
 
   /// A dry run does without a host file, not with a wrong one.
@@ -152,6 +208,15 @@ struct AdoptCommand: AsyncParsableCommand {
       if report.needsSingleHop { print("  singleHop: true") }
     }
     guard report.services.contains(where: { $0.outcome != .left }) else { return }
+    if let container {
+      print(
+        """
+
+        next: edit and commit \(absolute(to)), and push. As long as \(container) runs, nothing is started for what it
+          serves; `onionkeeper plan` says so. Then `onionkeeper adopt --container \(container) --take-over`
+        """)
+      return
+    }
     for line in report.runningLines { print("\n\(line)") }
     print(
       """

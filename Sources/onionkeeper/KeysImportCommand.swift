@@ -18,7 +18,8 @@ struct KeysImportCommand: AsyncParsableCommand {
         -: any of the files, from standard input
 
       The address is derived from the secret key alone. Nothing is overwritten: a key, or anything else, at its place, or \
-      the same address elsewhere on this host, refuses it. Afterwards the lines to commit are printed.
+      the same address elsewhere on this host, refuses it. Only where the accepted definition's `address:` says just this \
+      key, it is put aside, and the next pass exchanges the two. Afterwards the lines to commit are printed.
       """)
 
   @OptionGroup var common: CommonOptions
@@ -101,6 +102,11 @@ func show(_ reports: [KeyImporter.Report], json: Bool, isQuiet: Bool) throws {
     print(
       "\(report.instance)/\(report.service)  \(report.address)\(report.wasThere ? "  (was here)" : "")"
     )
+    if let id = report.aside {
+      print(
+        "  put aside as \(id): the next pass puts it in the place of the present key, which is retired"
+      )
+    }
   }
   let next = reports.flatMap(\.next)
   guard !next.isEmpty else { return }

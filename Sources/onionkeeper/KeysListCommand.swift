@@ -10,7 +10,8 @@ struct KeysListCommand: AsyncParsableCommand {
 
   @OptionGroup var common: CommonOptions
 
-  @Flag(name: .long, help: "The keys that were put away in .onionkeeper/retired/, by id.")
+  @Flag(
+    name: .long, help: "Those in .onionkeeper/retired/: id, address, service, when, backup, why.")
   var retired = false
 
   @Flag(name: .long, help: "One JSON document, with both.")
@@ -22,13 +23,24 @@ struct KeysListCommand: AsyncParsableCommand {
       if json {
         try printJSON(list)
       } else if retired {
-        for key in list.retired { print("\(key.id)  \(key.address)") }
+        for key in list.retired { print(key.line) }
         if list.retired.isEmpty { print("no key is retired") }
       } else {
         for key in list.keys { print(key.line) }
         if list.keys.isEmpty { print("no key is here") }
       }
     }
+  }
+}
+
+extension KeyList.Retired {
+  var line: String {
+    var parts = [
+      id, address.text, service.text, time ?? "-", isBackedUp ? "backup" : "no backup",
+      reason ?? "reason not known any more",
+    ]
+    if isSuccessor { parts.append("the next pass takes it") }
+    return parts.joined(separator: "  ")
   }
 }
 

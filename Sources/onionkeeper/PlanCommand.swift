@@ -40,6 +40,17 @@ func requireNoDifference(_ report: PlanReport) throws {
 
 /// Plans with a mirror in a private folder that is gone afterwards.
 func planned(_ configuration: HostConfiguration, isOffline: Bool) async throws -> PlanReport {
+  try await withScratch { scratch in
+    try await noticing(
+      "waiting for the repository (30 s of silence end it; --offline: not at all)"
+    ) {
+      try await Preview(configuration).run(isOffline: isOffline, scratch: scratch)
+    }
+  }
+}
+
+/// Runs a body with a private, empty folder that is gone afterwards.
+func withScratch<Value>(_ body: (String) async throws -> Value) async throws -> Value {
   var template = Array("/tmp/onionkeeper-plan.XXXXXX".utf8CString)
   guard mkdtemp(&template) != nil else {
     throw KeepingError(
@@ -55,11 +66,7 @@ func planned(_ configuration: HostConfiguration, isOffline: Bool) async throws -
       complain("\(scratch) could not be removed: \(error.localizedDescription)")
     }
   }
-  return try await noticing(
-    "waiting for the repository (30 s of silence end it; --offline: not at all)"
-  ) {
-    try await Preview(configuration).run(isOffline: isOffline, scratch: scratch)
-  }
+  return try await body(scratch)
 }
 
 /// Says on standard error what is waited for, if it takes longer than a person expects.

@@ -11,10 +11,17 @@ struct SetUpCommand: AsyncParsableCommand {
 
   @OptionGroup var common: CommonOptions
 
+  @Flag(
+    name: .long,
+    help:
+      "The key folder was in use on another machine, which is off for good: take it over to this one."
+  )
+  var moved = false
+
   func run() async throws {
     try await reporting {
       let configuration = try common.hostFile()
-      _ = try await SetUp(configuration).run { line in
+      _ = try await SetUp(configuration).run(isMoved: moved) { line in
         if !common.quiet { print(line) }
       }
     }

@@ -163,6 +163,47 @@ import Testing
     }
   }
 
+  /// libgit2 holds the list in memory, several times as large.
+  @Test func theListOfBranchesHasABoundOfItsOwn() async throws {
+    try await serving { repository, url, misbehave in
+      var noise = SystemRandomNumberGenerator()
+      let text = (0..<20_000).map { _ in String(noise.next() as UInt64, radix: 36) }.joined()
+      try await repository.commit(["services/a.yaml": text])
+      let mirror = mirror(repository, url) { $0.limits.references = 64 << 10 }
+      // What is asked for afterwards may be larger.
+      let tip = try await mirror.fetch()
+      #expect(await mirror.contains(tip.commit))
+      try Data("flood @info/refs".utf8).write(to: URL(filePath: misbehave))
+      let error = await expectError(.limit) { try await mirror.look() }
+      #expect(error.message.contains("branches and tags"), "\(error)")
+      #expect(await mirror.contains(tip.commit))
+    }
+  }
+
+  /// More than is taken: before it is all here, and before it is unpacked.
+  @Test func largeObjectsMeetTheirLimits() async throws {
+    try await serving { repository, url, _ in
+      let mirror = mirror(repository, url) { $0.limits.bytes = 1 << 20 }
+      let first = try await mirror.fetch()
+      var noise = SystemRandomNumberGenerator()
+      let large = (0..<300_000).map { _ in String(noise.next() as UInt64, radix: 36) }.joined()
+      try await repository.commit(["large": large])
+      await expectError(.limit) { try await mirror.fetch() }
+      #expect(await mirror.contains(first.commit))
+      // A few kilobytes that unpack to eighty megabytes: taken in as a stream, and never into memory.
+      try await repository.git("update-ref", "refs/heads/main", first.commit)
+      let zeros = repository.folder.path + "/zeros"
+      try await run("truncate", ["-s", "80M", zeros])
+      let blob = try await repository.git("hash-object", "-w", zeros)
+      let services = try await repository.tree(["100644 blob \(blob)\tzeros.yaml"])
+      let bomb = try await repository.commit(
+        tree: try await repository.tree(["040000 tree \(services)\tservices"]))
+      #expect(try await mirror.fetch().commit == bomb)
+      let listing = try await mirror.readTree(commit: bomb)
+      #expect(listing.files.map(\.content) == [.tooLarge(size: 80 << 20, limit: 256 << 10)])
+    }
+  }
+
   @Test func cancellationEndsAHangingFetch() async throws {
     try await serving { repository, url, misbehave in
       try Data("hang".utf8).write(to: URL(filePath: misbehave))
@@ -293,6 +334,47 @@ import Testing
       error = await expectError(.hostKey) { try await mirror(changed, key: key).look() }
       #expect(error.message.contains(String(pinned.split(separator: " ")[1])), "\(error)")
 
+      // The same key behind a passphrase, right, wrong and unknown.
+      let locked = folder.path + "/locked"
+      try FileManager.default.copyItem(atPath: key, toPath: locked)
+      try await run("ssh-keygen", ["-q", "-p", "-P", "", "-N", "two words", "-f", locked])
+      func opened(by file: String?) -> GitMirror {
+        repository.mirror {
+          $0.url = url + "/" + repository.name
+          $0.credentials = .sshKey(file: locked, knownHosts: pins, passphraseFile: file)
+        }
+      }
+      let passphrase = try folder.write("passphrase", "two words\n")
+      #expect(try await opened(by: passphrase).look().commit == next)
+      error = await expectError(.authentication) {
+        try await opened(by: try folder.write("wrong", "hunter2\n")).look()
+      }
+      #expect(
+        error.message.contains("passphrase") && !error.message.contains("hunter2"), "\(error)")
+      error = await expectError(.configuration) { try await opened(by: nil).look() }
+      #expect(error.message.contains("passphraseFile"), "\(error)")
+
+      // An ecdsa key that the server knows; an RSA key is refused before any connection.
+      let allowed = server + "/authorized_keys"
+      let old = try String(contentsOfFile: allowed, encoding: .utf8)
+      for type in ["ecdsa", "rsa"] {
+        let other = folder.path + "/my-" + type
+        try await run("ssh-keygen", ["-q", "-t", type, "-N", "", "-f", other])
+        let line = try String(contentsOfFile: other + ".pub", encoding: .utf8)
+        let command = old.prefix(
+          try #require(old.range(of: "ssh-ed25519")?.lowerBound).utf16Offset(in: old))
+        let handle = try #require(FileHandle(forWritingAtPath: allowed))
+        try handle.seekToEnd()
+        try handle.write(contentsOf: Data("\(command)\(line)".utf8))
+        try handle.close()
+        if type == "ecdsa" {
+          #expect(try await mirror(pins, key: other).look().commit == next)
+        } else {
+          error = await expectError(.configuration) { try await mirror(pins, key: other).look() }
+          #expect(error.message.contains("libssh2 1.10 signs with SHA-1"), "\(error)")
+        }
+      }
+
       // A key that the server does not know, and a repository that is not there.
       error = await expectError(.authentication) {
         try await mirror(pins, key: folder.path + "/ed25519").look()
@@ -303,97 +385,5 @@ import Testing
       }
       #expect(error.message.contains("no repository"), "\(error)")
     }
-  }
-
-  // MARK: - https
-
-  /// A TLS server with its own authority in front of git-server.
-  @Test func certificates() async throws {
-    try await serving { repository, url, _ in
-      let folder = repository.folder.path
-      let port = try #require(url.split(separator: ":").last?.split(separator: "/").first)
-      for name in ["right", "wrong"] {
-        let subject = name == "right" ? "IP:127.0.0.1" : "DNS:other.example"
-        try await run(
-          "openssl",
-          [
-            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=\(name)",
-            "-addext", "subjectAltName=\(subject),DNS:localhost\(name == "right" ? "" : ".wrong")",
-            "-keyout", "\(folder)/\(name).key", "-out", "\(folder)/\(name).pem",
-          ])
-        try await TLSFront.serving(
-          certificate: "\(folder)/\(name)", in: folder, to: String(port)
-        ) { front in
-          let secure = "https://localhost:\(front)/\(repository.name)"
-          let pinned = mirror(repository, secure) { $0.caFile = "\(folder)/\(name).pem" }
-          if name == "right" {
-            let tip = try await pinned.fetch()
-            #expect(await pinned.contains(tip.commit))
-          } else {
-            await expectError(.certificate) { try await pinned.look() }
-          }
-          // The system's authorities do not know it.
-          let error = await expectError(.certificate) {
-            try await self.mirror(repository, secure).look()
-          }
-          #expect(error.message.contains("does not verify"), "\(error)")
-        }
-      }
-    }
-  }
-}
-
-/// TLS in front of a plain port, by Python's own ssl module.
-enum TLSFront {
-  private static let program = """
-    import socket, ssl, sys, threading
-    certificate, port = sys.argv[1], int(sys.argv[2])
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate + ".pem", certificate + ".key")
-    listener = socket.create_server(("127.0.0.1", 0))
-    def pump(source, sink):
-        try:
-            while data := source.recv(65536):
-                sink.sendall(data)
-        except OSError:
-            pass
-        finally:
-            for end in (source, sink):
-                try: end.shutdown(socket.SHUT_RDWR)
-                except OSError: pass
-    def serve(plain):
-        try:
-            secure = context.wrap_socket(plain, server_side=True)
-        except (ssl.SSLError, OSError):
-            return plain.close()
-        back = socket.create_connection(("127.0.0.1", port))
-        threading.Thread(target=pump, args=(secure, back), daemon=True).start()
-        pump(back, secure)
-    print(listener.getsockname()[1], flush=True)
-    threading.Thread(target=lambda: (sys.stdin.read(), __import__("os")._exit(0))).start()
-    while True:
-        threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
-    """
-
-  /// Runs the front while `body` uses its port; it ends with its standard input.
-  static func serving(
-    certificate: String, in folder: String, to port: String, _ body: (String) async throws -> Void
-  ) async throws {
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/python3")
-    process.arguments = ["-c", program, certificate, port]
-    let (input, output) = (Pipe(), Pipe())
-    process.standardInput = input
-    process.standardOutput = output
-    try process.run()
-    let line = try #require(
-      String(data: output.fileHandleForReading.availableData, encoding: .utf8))
-    let result: Result<Void, any Error>
-    do {
-      result = .success(try await body(line.trimmingCharacters(in: .whitespacesAndNewlines)))
-    } catch { result = .failure(error) }
-    try input.fileHandleForWriting.close()
-    process.waitUntilExit()
-    try result.get()
   }
 }

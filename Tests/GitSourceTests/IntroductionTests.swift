@@ -128,7 +128,9 @@ import Testing
     let unsigned = try await setting.commit(tree: tree, parents: [start])
     let merged = try await setting.commit(by: "alice", tree: tree, parents: [start, unsigned])
     await refused(setting, merged, policy, unsigned)
-    let foreign = try await setting.commit(by: "alice", tree: tree, parents: [])
+    // Of another date, or it would be the introduction itself.
+    let foreign = try await setting.commit(
+      by: "alice", date: "1700000000 +0000", tree: tree, parents: [])
     let joined = try await setting.commit(by: "alice", tree: tree, parents: [start, foreign])
     await refused(setting, joined, policy, "has no parent")
   }
@@ -136,12 +138,13 @@ import Testing
   /// Of what lies before the introduction nothing is new, so it would pass.
   @Test func anAncestorOfTheIntroductionDoesNotPass() async throws {
     let setting = try await SignedRepository()
-    let before = try await setting.commit(by: "alice")
+    let before = try await setting.commit(by: "alice", date: "1700000000 +0000")
     let (start, policy) = try await introduced(setting)
     _ = try await setting.mirror.authenticate(start, by: policy)
     await refused(setting, before, policy, "does not descend from the introduction")
     let beside = try await setting.commit(
-      by: "alice", tree: try await setting.tree(allowing: "alice"), parents: [before])
+      by: "alice", date: "1700000001 +0000", tree: try await setting.tree(allowing: "alice"),
+      parents: [before])
     await refused(setting, beside, policy, "does not descend from the introduction")
     let absent = TrustPolicy.introduction(
       Introduction(
@@ -155,7 +158,7 @@ import Testing
     let tree = try await setting.tree(allowing: "alice")
     let future = try await setting.commit(by: "alice", date: "4000000000 +0000", tree: tree)
     let tip = try await setting.commit(by: "alice", date: "1700000000 +0000", tree: tree)
-    let error = await expectError(.untrusted) {
+    let error = await expectError(.early) {
       try await setting.mirror.authenticate(
         tip, by: policy, times: CommitTimeBounds(notBefore: 1_600_000_000, now: 1_800_000_000))
     }

@@ -114,7 +114,7 @@ import Testing
       try await setting.mirror.authenticate(commit, by: policy, times: bounds)
     }
     _ = try await authenticate(CommitTimeBounds(notBefore: 1_700_000_000, now: 1_699_999_400))
-    var error = await expectError(.untrusted) {
+    var error = await expectError(.early) {
       try await authenticate(CommitTimeBounds(now: 1_699_999_399))
     }
     #expect(error.message.contains("ahead"))

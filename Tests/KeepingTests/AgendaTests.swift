@@ -65,7 +65,7 @@ struct SourceInquiryTests {
   @Test func anAnswerInTimeRingsNobody() async {
     let calls = Calls()
     let inquiry = SourceInquiry(
-      { .failed("x") }, onLateAnswer: { calls.count.withLock { $0 += 1 } })
+      { .init(finding: .failed("x")) }, onLateAnswer: { calls.count.withLock { $0 += 1 } })
     #expect(await inquiry.answer(within: .seconds(600)) != nil)
     #expect(await inquiry.answer(within: .seconds(600)) != nil)
     #expect(calls.count.withLock { $0 } == 0)
@@ -77,7 +77,7 @@ struct SourceInquiryTests {
     let inquiry = SourceInquiry(
       {
         _ = await calls.gate.wait(upTo: .seconds(600))
-        return .failed("x")
+        return .init(finding: .failed("x"))
       },
       onLateAnswer: {
         calls.count.withLock { $0 += 1 }
@@ -96,10 +96,10 @@ struct SourceInquiryTests {
     let inquiry = SourceInquiry(
       {
         let reasons = await calls.gate.wait(upTo: .seconds(600))
-        return .failed(reasons.joined())
+        return .init(finding: .failed(reasons.joined()))
       }, onLateAnswer: {})
     inquiry.cancel()
-    guard case .failed("cancelled")? = await inquiry.answer(within: nil) else {
+    guard case .failed("cancelled")? = await inquiry.answer(within: nil)?.finding else {
       Issue.record("was not cancelled")
       return
     }

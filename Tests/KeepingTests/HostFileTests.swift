@@ -117,7 +117,7 @@ struct HostFileTests {
     ("allow: {targets: [host]}\n", "", "allow"),
     ("{transport: true}", "{}", "says nothing that could be trusted"),
     ("{transport: true}", "{transport: false}", "says nothing that could be trusted"),
-    ("{transport: true}", "{chain: true, transport: true}", "not supported yet"),
+    ("{transport: true}", "{chain: true, transport: true}", "there are no signers"),
     ("/srv/onions", "http://git.example/x.git", "http"),
     ("/srv/onions", "https://user:secret@git.example/x.git", "credentials.tokenFile"),
     ("host: web-1\n", "host: web-1\nbackup: {recipients: [age1x]}\n", "is not an age recipient"),

@@ -58,6 +58,11 @@ final class House: Sendable {
   /// - Parameter date: what commits say of their time; else now.
   @discardableResult
   func git(_ arguments: String..., date: Timestamp? = nil) throws -> String {
+    try git(arguments, date: date)
+  }
+
+  @discardableResult
+  func git(_ arguments: [String], date: Timestamp? = nil) throws -> String {
     var environment = [
       "PATH": "/usr/bin:/bin", "GIT_CONFIG_NOSYSTEM": "1", "HOME": path,
       "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org", "GIT_COMMITTER_NAME": "a",

@@ -47,10 +47,12 @@ enum Attack: String, CaseIterable {
     }
   }
 
-  /// It makes a file many times over: in memory, for the files are the test's work and not ours.
-  var isMany: Bool {
+  /// Flags and devices are a real disk's; the rest is quicker in memory.
+  var needsDisk: Bool {
     switch self {
-    case .manyNames, .manyClients, .manyPlaces, .manyLeftovers: true
+    case .immutableSecret, .immutableHostname, .immutableFolder, .immutableLeftover, .secretDevice,
+      .publicDevice, .clientDevice, .clientsDevice, .foreignDevice:
+      true
     default: false
     }
   }

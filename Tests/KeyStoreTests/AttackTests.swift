@@ -7,13 +7,13 @@ import Testing
 @testable import KeyStore
 
 /// A container that owns its key directory is an attacker: nothing outside is touched, each look and step ends, and what
-/// is wrong is said. On the real disk, as root.
+/// is wrong is said. As root.
 @Suite(.serialized) struct AttackTests {
   let spot = place("shared/blog")
   let other = place("wiki/wiki")
 
   @Test(arguments: Attack.allCases) func touchesNothingOutside(_ attack: Attack) async throws {
-    let folder = try KeyFolder(in: attack.isMany ? KeyFolder.memory : "/tmp")
+    let folder = try KeyFolder(in: attack.needsDisk ? "/tmp" : KeyFolder.memory)
     let store = folder.store
     let address = try await store.generate(
       spot, owner: KeyFolder.owner, CompanionFiles(access: clients))
@@ -108,7 +108,7 @@ import Testing
   /// Swapped without pause, at every moment of a repair, for what must not be touched.
   @Test(arguments: ["hostname", "hs_ed25519_public_key", "hs_ed25519_secret_key"])
   func aSwappedFileTouchesNothingOutside(_ name: String) async throws {
-    let folder = try KeyFolder()
+    let folder = try KeyFolder(in: KeyFolder.memory)
     let address = try await folder.store.generate(
       spot, owner: KeyFolder.owner, CompanionFiles(access: clients))
     let attacker = Attacker(folder: folder, address: address)
@@ -145,7 +145,7 @@ import Testing
 
   /// The clients' folder is swapped for a link to one outside.
   @Test func aSwappedClientsFolderTouchesNothingOutside() async throws {
-    let folder = try KeyFolder()
+    let folder = try KeyFolder(in: KeyFolder.memory)
     let address = try await folder.store.generate(
       spot, owner: KeyFolder.owner, CompanionFiles(access: clients))
     let attacker = Attacker(folder: folder, address: address)

@@ -23,7 +23,10 @@ import Transport
         secrets: {
           guard !secrets.isEmpty else { throw ListeningError("secret", "is not there") }
           return Array(secrets.utf8)
-        }, onPush: { pushed.raise() }, report: { reported.add($0) })
+        }, onPush: { pushed.raise() }, report: { reported.add($0) },
+        // No test is so slow that one more is allowed meanwhile.
+        pushes: Allowance(burst: PushHook.burst, pause: 1e9),
+        failures: Allowance(burst: PushHook.failureBurst, pause: 1e9))
       let address = try #require(ListenAddress("127.0.0.1:0"))
       listener = try WebListener(address, timeout: timeout) { hook.receive($0) }
       (counter, words) = (pushed, reported)

@@ -8,6 +8,8 @@ extension SimulatedHost {
       return try generateKey(place, owner: owner, companions, extent)
     case .unsealKey(let place, let sealed, _, let address, let owner, let companions, _):
       return try unsealKey(place, sealed, address, owner: owner, companions, extent)
+    case .unsealAside(let place, let sealed, _, let address, let owner):
+      return try unsealAside(place, sealed, address, owner: owner)
     case .backUpKey(let place, let address, let recipients):
       try backUpKey(place, address, recipients)
     case .pin(let service, let address, let place): try pin(service, address, place)

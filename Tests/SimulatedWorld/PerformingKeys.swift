@@ -65,6 +65,24 @@ extension SimulatedHost {
     return .generated(address)
   }
 
+  mutating func unsealAside(
+    _ place: KeyPlace, _ sealed: SealedKey, _ wanted: OnionAddress, owner: Int
+  ) throws(StepFailure) -> StepEffect {
+    try requireKeys()
+    try requireSpace()
+    try requireAge()
+    let address = sealed.simulatedAddress
+    guard wanted == address else {
+      throw StepFailure(code: "key.other", message: "\(sealed) does not make \(wanted)")
+    }
+    let id = "\(place.service)-\(number())"
+    retired[id] = SimulatedRetiredKey(
+      service: place.service,
+      directory: SimulatedKeyDirectory(
+        address, owner: owner, clientFiles: [:], onionBalance: nil))
+    return .retired(id: id)
+  }
+
   mutating func backUpKey(
     _ place: KeyPlace, _ address: OnionAddress?, _ recipients: [String]
   ) throws(StepFailure) {

@@ -70,7 +70,7 @@ final class Counter: Sendable {
     let isStuck = await eventually {
       equal = sent.value == last ? equal + 1 : 0
       last = sent.value
-      return equal >= 20
+      return equal >= 5
     }
     #expect(isStuck)
     #expect(last < size / 2)

@@ -150,7 +150,7 @@ import Testing
       try await must("rm \(clients)/*.auth && chattr +i \(clients)")
       do {
         let failed = try await host.onionkeeper("apply")
-        #expect(failed.code == 1 && failed.output.contains("lsattr"), "\(failed)")
+        #expect(failed.code == 1 && failed.errors.contains("lsattr"), "\(failed)")
         #expect(try await host.containers()["onionkeeper-vault"] == nil)
         let again = try await host.onionkeeper("apply")
         #expect(again.code == 1)

@@ -70,6 +70,53 @@ import Testing
     }
   }
 
+  /// A host whose engine begins to map its users, and ceases to: keys, and what tor remembers, follow.
+  @Test func aHostMovesBetweenMappedAndUnmappedUsers() async throws {
+    try await withRange("nobody") {
+      let services = ["blog": CommandHost.definition(), "wiki": CommandHost.definition()]
+      try await withHost("docker", services) { host in
+        try await host.setUp()
+        try await host.apply()
+        let address = try host.address("blog")
+        let state = "\(host.state)/instances/blog/data/state"
+        try await eventually("tor has written its state") {
+          FileManager.default.fileExists(atPath: state)
+        }
+        #expect(try await owner(state) == 7942)
+        for (environment, user) in [(Self.remapped, Self.base + 7942), ("", 7942)] {
+          try await host.engineTool("restart", environment: environment)
+          #expect(try await host.onionkeeper("apply").output.contains("--engine"))
+          let revision = try await must("git -C \(host.repository) rev-parse HEAD")
+            .trimmingCharacters(in: .whitespacesAndNewlines)
+          _ = try await host.onionkeeper("approve \(revision) --engine")
+          try await host.apply()
+          #expect(try await host.containers()["onionkeeper-blog"] == "running")
+          #expect(try host.address("blog") == address)
+          for path in [state, "\(host.keys)/blog/blog/hs_ed25519_secret_key"] {
+            #expect(try await owner(path) == user, "\(path)")
+          }
+          #expect(try await host.onionkeeper("plan").code == 0)
+          // What is imported by hand is that user's at once.
+          let wiki = try host.address("wiki")
+          let copy = "\(host.folder)/copy-\(user)"
+          try await must("cp -a \(host.keys)/wiki/wiki \(copy)")
+          try await host.undefine("wiki")
+          try await host.apply()
+          let id = String(
+            try await host.onionkeeper("keys list --retired").output.prefix { $0 != " " })
+          #expect(try await host.onionkeeper("keys purge \(id) --yes-delete \(wiki)").code == 0)
+          #expect(try await host.onionkeeper("keys import wiki \(copy)").code == 0)
+          for path in ["wiki", "wiki/wiki", "wiki/wiki/hs_ed25519_secret_key"] {
+            #expect(try await owner("\(host.keys)/\(path)") == user, "\(path)")
+          }
+          try await host.define("wiki", CommandHost.definition("key: existing\n"))
+          try await host.apply()
+          #expect(try host.address("wiki") == wiki)
+        }
+      }
+    }
+  }
+
   /// `userns = "auto"`: another map for each container. Refused by name, and nothing is left of the try.
   @Test func podmanWithUsersOfEachContainersOwnIsRefused() async throws {
     try await withRange("containers") {

@@ -18,7 +18,10 @@ import Testing
     "twice in one document": ["is taken by", "is the same key as"],
     "fields that need or exclude each other": [
       "clients are asked for", "is missing where clients", "exactly one literal host",
-      "own name", "says nothing", "lie in each other", "either tokenFile", "at once (one of",
+      "own name", "says nothing", "contradict each other",
+      "there are no signers", "goes with signers", "needs no proxy", "reached over Tor only",
+      "no sshKey to go with",
+      "lie in each other", "either tokenFile", "at once (one of",
       "cannot stand beside", "is below", "is this service's own", "without ageIdentity",
       "does not tell the forge's",
     ],
