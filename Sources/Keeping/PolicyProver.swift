@@ -158,7 +158,12 @@ struct Workspace: Sendable {
       try parent.makeFolder(FileName(parts[parts.count - 1]), mode: 0o700)
     }
     // With its labels, where there are any: `setfiles`, which `semodule` has check the contexts, reads no file of ours.
-    let labels = OwnContext.read() == nil ? [] : ["--preserve=context"]
+    let hasLabels = OwnContext.read() != nil
+    let labels = hasLabels ? ["--preserve=context"] : []
+    if hasLabels, let label = try Descriptor.folder(at: host.path("/var/lib/selinux")).label() {
+      // What is compiled comes to lie beside the store, and bears this folder's label.
+      try Descriptor.folder(at: "\(root)/var/lib/selinux").setLabel(label)
+    }
     for (source, target) in [
       (store.folder, "\(root)/var/lib/selinux/"),
       (host.path("/etc/selinux/\(store.kind)"), "\(root)/etc/selinux/"),
