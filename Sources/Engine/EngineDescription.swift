@@ -60,8 +60,19 @@ public struct EngineDescription: Hashable, Sendable {
     let ping = try await calls.call(EngineCall("GET", "/_ping"))
     let version = try await calls.decode(VersionWire.self, EngineCall("GET", "/version"))
     let info = try await calls.decode(InfoWire.self, EngineCall("GET", "/info"))
-    return try EngineDescription(
-      isPodman: ping.headers["Libpod-Api-Version"] != nil, version: version, info: info)
+    let isPodman = ping.headers["Libpod-Api-Version"] != nil
+    var description = try EngineDescription(isPodman: isPodman, version: version, info: info)
+    if description.identity.kind == .podman {
+      description.hasSELinux = try await podmanLabels(calls)
+    }
+    return description
+  }
+
+  /// Podman's Docker-compatible answer names AppArmor and seccomp and never SELinux (4.3, seen under enforcing).
+  private static func podmanLabels(_ calls: EngineCalls) async throws(EngineError) -> Bool {
+    let libpod = EngineCalls(http: calls.http, socket: calls.socket, prefix: "/v4.0.0/libpod")
+    return try await libpod.decode(LibpodInfoWire.self, EngineCall("GET", "/info"))
+      .host?.security?.selinuxEnabled == true
   }
 
   private init(isPodman: Bool, version: VersionWire, info: InfoWire) throws(EngineError) {
@@ -124,6 +135,13 @@ private struct VersionWire: Decodable {
     case minAPIVersion = "MinAPIVersion"
     case components = "Components"
   }
+}
+
+private struct LibpodInfoWire: Decodable {
+  struct Host: Decodable { var security: Security? }
+  struct Security: Decodable { var selinuxEnabled: Bool? }
+
+  var host: Host?
 }
 
 private struct InfoWire: Decodable {

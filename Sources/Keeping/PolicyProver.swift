@@ -49,7 +49,10 @@ struct PolicyProver: Sendable {
       for module in modules { arguments += ["-i", try workspace.write(module)] }
       do {
         try await workspace.copy(store, of: host, to: root)
-        let result = try await PolicyTool.semodule.run(arguments, limit: Self.patience)
+        // In its own domain it may not write to a folder of ours, and each module would seem not to link (seen under
+        // enforcing). Loading a module is another matter: there it needs that domain, and reads a file of ours.
+        let result = try await PolicyTool.semodule.run(
+          arguments, limit: Self.patience, staysInOurDomain: true)
         guard result.isSuccess else {
           return PolicyProof(
             state: .refused,
@@ -154,13 +157,20 @@ struct Workspace: Sendable {
       let parent = try Descriptor.folder(at: "\(path)/\(parts.dropLast().joined(separator: "/"))")
       try parent.makeFolder(FileName(parts[parts.count - 1]), mode: 0o700)
     }
+    // With its labels, where there are any: `setfiles`, which `semodule` has check the contexts, reads no file of ours.
+    let hasLabels = OwnContext.read() != nil
+    let labels = hasLabels ? ["--preserve=context"] : []
+    if hasLabels, let label = try Descriptor.folder(at: host.path("/var/lib/selinux")).label() {
+      // What is compiled comes to lie beside the store, and bears this folder's label.
+      try Descriptor.folder(at: "\(root)/var/lib/selinux").setLabel(label)
+    }
     for (source, target) in [
       (store.folder, "\(root)/var/lib/selinux/"),
       (host.path("/etc/selinux/\(store.kind)"), "\(root)/etc/selinux/"),
       (host.path("/etc/selinux/semanage.conf"), "\(root)/etc/selinux/"),
     ] {
       let result = try await PolicyTool.copy.need(
-        ["-r", "--reflink=auto", "--", source, target], limit: .seconds(120))
+        ["-r", "--reflink=auto"] + labels + ["--", source, target], limit: .seconds(120))
       guard result.isSuccess || source.hasSuffix("semanage.conf") else {
         throw KeepingError("cannot copy \(source): \(plain(result.reason))")
       }

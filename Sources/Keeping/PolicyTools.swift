@@ -37,8 +37,11 @@ struct PolicyTool: Sendable {
   struct Missing: Error {}
 
   /// Runs it with a plain environment and without input; it and its children end after `limit`, or with the task.
+  /// - Parameter staysInOurDomain: where SELinux is on, it gets no domain of its own.
   /// - Throws: `Missing` if it is not installed; `KeepingError` for the rest.
-  func run(_ arguments: [String], limit: Duration) async throws -> Result {
+  func run(
+    _ arguments: [String], limit: Duration, staysInOurDomain: Bool = false
+  ) async throws -> Result {
     var options = PlatformOptions()
     options.processGroupID = 0
     options.teardownSequence = [
@@ -47,10 +50,11 @@ struct PolicyTool: Sendable {
     let configured = options
     guard isThere else { throw Missing() }
     let (name, path) = (name, path)
+    let words = OwnContext.words(name, in: staysInOurDomain ? OwnContext.read() : nil) + arguments
     return try await withThrowingTaskGroup(of: Result.self) { group in
       group.addTask {
         let record = try await Subprocess.run(
-          .name(name), arguments: Arguments(arguments),
+          .name(words[0]), arguments: Arguments(Array(words.dropFirst())),
           environment: .custom(["PATH": path, "LC_ALL": "C", "HOME": "/root"]),
           platformOptions: configured, input: .none, output: .string(limit: Self.outputLimit),
           error: .string(limit: Self.outputLimit))

@@ -98,6 +98,27 @@ import Transport
     #expect(try await connect(version: version, info: podman).refusals == ["a rootless engine"])
   }
 
+  /// Podman says it elsewhere than Docker; its `SecurityOptions` never do.
+  @Test(arguments: [true, false]) func podmanTellsOfSELinuxInItsOwnAnswer(isOn: Bool) async throws {
+    let folder = try TemporaryPath()
+    defer { folder.remove() }
+    let info = try Fixture.text("podman-info.json")
+    let version = try Fixture.text("podman-version.json")
+    let server = try StubServer(.unix(folder.appending("s"))) { request in
+      switch request.target {
+      case "/_ping": stubAnswer(200, "OK", headers: ["Libpod-Api-Version": "4.3.1"])
+      case "/version": stubAnswer(200, version)
+      case "/v4.0.0/libpod/info":
+        stubAnswer(200, #"{"host":{"security":{"selinuxEnabled":\#(isOn)}}}"#)
+      default: stubAnswer(200, info)
+      }
+    }
+    defer { server.stop() }
+    let client = try await EngineClient.connect(
+      socket: folder.appending("s"), http: try HTTPClient())
+    #expect(client.description.hasSELinux == isOn)
+  }
+
   /// Docker's map of users, by the end of its data's path.
   @Test(
     arguments: [

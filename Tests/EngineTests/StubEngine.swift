@@ -40,7 +40,9 @@ struct StubEngine {
 
   /// What was asked after the introduction.
   var asked: [StubRequest] {
-    server.requests.filter { !["/_ping", "/version", "/info"].contains($0.target) }
+    server.requests.filter {
+      !["/_ping", "/version", "/info", "/v4.0.0/libpod/info"].contains($0.target)
+    }
   }
 
   private static func introduction(
@@ -56,6 +58,7 @@ struct StubEngine {
         200,
         try Fixture.text("\(kind.rawValue)-version.json")
           .replacing(#""ApiVersion":"1.41""#, with: #""ApiVersion":"\#(newest)""#))
+    case "/v4.0.0/libpod/info": stubAnswer(200, #"{"host":{"security":{"selinuxEnabled":false}}}"#)
     case "/info": stubAnswer(200, try Fixture.text("\(kind.rawValue)-info.json"))
     default: nil
     }

@@ -22,6 +22,11 @@ import Transport
       case "/version":
         stubAnswer(
           200, podman ? Self.version.replacing("20.10.24", with: "4.3.1") : Self.version)
+      // Podman says it here alone.
+      case "/v4.0.0/libpod/info":
+        stubAnswer(
+          200,
+          #"{"host":{"security":{"selinuxEnabled":\#(options.contains("name=selinux"))}}}"#)
       default:
         stubAnswer(200, #"{"ID":"x","DockerRootDir":"/d","SecurityOptions":[\#(options)]}"#)
       }
