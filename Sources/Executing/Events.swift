@@ -52,6 +52,7 @@ extension EventContext {
       var events = succeeded(outcome, effect)
       guard isLast else { return events }
       if position == .fallback {
+        if !group.makesContainer { return [stopped(outcome)] }
         events.append(rolledBack(outcome))
       } else if !drift.isEmpty {
         events.append(repaired(outcome, since: started))
@@ -106,6 +107,11 @@ extension EventContext {
     data.outcome = "succeeded"
     data.duration = outcome.ended.since(started)
     data.message = "repaired " + summary(drift)
+    if case .succeeded(.takenDown(let log, let finding)) = outcome.result {
+      data.message = "taken down: " + summary(drift)
+      data.log = log
+      data.finding = finding
+    }
     return event(.driftRepaired, driftService, outcome.ended, data)
   }
 
@@ -113,6 +119,13 @@ extension EventContext {
     var data = data(outcome.step, outcome, "succeeded")
     data.message = "the new container failed; one of the previous specification runs in its place"
     return event(.actionRolledBack, outcome.step.service, outcome.ended, data)
+  }
+
+  private func stopped(_ outcome: Outcome) -> Event {
+    var data = data(outcome.step, outcome, "succeeded")
+    data.message =
+      "stopped rather than left running with other clients than are defined: what it needs for a restart failed"
+    return event(.actionSucceeded, outcome.step.service, outcome.ended, data)
   }
 
   /// The service that the drift is of, if it is of one.
@@ -162,7 +175,8 @@ extension Action {
     case .buildImage, .moveKey, .removeContainer, .takeDown, .updateLimits, .reload, .prove,
       .adoptContainer:
       true
-    case .ensureNetwork, .removeNetwork, .generateKey, .unsealKey, .backUpKey, .joinNetwork,
+    case .ensureNetwork, .removeNetwork, .labelPrivate, .generateKey, .unsealKey, .backUpKey,
+      .joinNetwork,
       .leaveNetwork, .pin, .repairKeys, .retireKey, .restoreKey,
       .writeFiles, .verifyConfiguration, .createContainer, .startContainer, .unpauseContainer,
       .renameContainer, .restartContainer, .forgetInstance, .forgetService:

@@ -25,13 +25,10 @@ struct GroupRun: Sendable {
     self.context = context
   }
 
-  /// The main steps; and the fallback, if the one that failed came at or after the making of a new container.
+  /// The main steps; and the fallback, if one failed that it is for (`StepGroup.fallback`).
   mutating func run() async {
-    let failed = await run(.main)
-    guard let failed, !wasStopped, journalError == nil, !context.group.fallback.isEmpty,
-      let creation = context.group.steps.firstIndex(where: {
-        if case .createContainer = $0.action { true } else { false }
-      }), failed >= creation
+    guard let failed = await run(.main), !wasStopped, journalError == nil,
+      context.group.needsFallback(afterFailing: failed)
     else { return }
     _ = await run(.fallback)
   }

@@ -16,7 +16,7 @@ public struct PlanReport: Encodable, Sendable {
     /// `host`, or the instance's name.
     public var subject: String
     public var steps: [StepReport]
-    /// What is done instead if the new container fails its proof.
+    /// What is done instead if the new container fails its proof, or a step up to the restart fails.
     public var fallback: [StepReport]
   }
 
@@ -117,6 +117,8 @@ extension Action {
       "move the key of \(address) from \(old) to \(place)"
     case .writeFiles(let configuration, _, _, _):
       "write torrc, guard and sums of \(configuration.instance)"
+    case .labelPrivate(let type):
+      "label .onionkeeper/ and the journal \(type), which no container reads"
     case .verifyConfiguration: "let tor verify the configuration"
     case .createContainer(let specification): "create container \(specification.name)"
     case .joinNetwork(_, let name, let network): "join container \(name) to network \(network)"

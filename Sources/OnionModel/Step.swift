@@ -11,6 +11,8 @@ public enum Action: Hashable, Sendable, Codable {
   case buildImage(ImageRecipe)
   case ensureNetwork(name: String)
   case removeNetwork(name: String)
+  /// Gives `.onionkeeper/` of both folders and the journal an SELinux type that no container may read.
+  case labelPrivate(type: String)
 
   /// Makes a key where none is, with its client files, and pins it; fails if anything is there.
   case generateKey(KeyPlace, owner: Int, CompanionFiles, ContainerLabel?)
@@ -105,7 +107,8 @@ public struct StepGroup: Hashable, Sendable, Codable {
 
   public var subject: Subject
   public var steps: [Step]
-  /// What to do instead if a container made by this group fails its start or proof: the previous one, anew.
+  /// What to do instead if a container made by this group fails its start or proof: the previous one, anew. In a group
+  /// that only restarts one: if a step up to that fails, it does not run on.
   public var fallback: [Step]
   /// Instances whose groups of this plan must be done first; if one of them fails, nothing of this group is begun.
   public var after: Set<InstanceName>
@@ -117,6 +120,28 @@ public struct StepGroup: Hashable, Sendable, Codable {
     self.steps = steps
     self.fallback = fallback
     self.after = after
+  }
+}
+
+extension StepGroup {
+  /// It makes a container, rather than restart one.
+  public var makesContainer: Bool {
+    steps.contains { if case .createContainer = $0.action { true } else { false } }
+  }
+
+  /// Whether the fallback is for the failure of this step of `steps`.
+  public func needsFallback(afterFailing index: Int) -> Bool {
+    guard !fallback.isEmpty else { return false }
+    if makesContainer {
+      let creation = steps.firstIndex {
+        if case .createContainer = $0.action { true } else { false }
+      }
+      return creation.map { index >= $0 } ?? false
+    }
+    let restart = steps.firstIndex {
+      if case .restartContainer = $0.action { true } else { false }
+    }
+    return restart.map { index <= $0 } ?? false
   }
 }
 

@@ -66,6 +66,7 @@ extension Planner {
       return
     }
     group.steps += writing(sheet, cause: .drift)
+    group.fallback = stopping(container, sheet, cause: .drift)
     group.steps += [
       Step(
         .restartContainer(sheet.instance, name: sheet.specification.name), cause: .drift,
@@ -73,6 +74,19 @@ extension Planner {
       Step(
         .prove(sheet.specification, sheet.configuration, network: sheet.specification.network),
         cause: .drift, service: sheet.service),
+    ]
+  }
+
+  /// Instead of running on, where a step fails that its restart needs: what it has read lets in others than are meant.
+  func stopping(
+    _ container: ContainerObservation, _ sheet: InstanceSheet, cause: Cause
+  ) -> [Step] {
+    [
+      Step(
+        .removeContainer(sheet.instance, id: container.id), cause: cause, service: sheet.service,
+        deviations: [
+          Deviation("clients", expected: "just those defined", observed: "perhaps others")
+        ], interrupts: true)
     ]
   }
 }

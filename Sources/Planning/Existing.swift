@@ -86,7 +86,11 @@ extension Planner {
       wait(.budget, service: sheet.service, instance: sheet.instance, budgetMessage(deviations))
       return
     }
-    if isBreach {
+    let asksForClients = sheet.configuration.services.contains { $0.access.asksForClients }
+    let isOpener =
+      asksForClients && sheet.memory.applied.map { mustRestart(sheet, $0) } ?? true
+    // It does not wait for what its successor needs: that may fail.
+    if isBreach || isOpener {
       planCreation(sheet, into: &group, cause: cause, deviations: deviations)
       group.steps.insert(removal, at: 0)
     } else {

@@ -41,7 +41,8 @@ extension Planner {
     planDriftedFiles(container, sheet, wanted.options, into: &group)
   }
 
-  private func mustRestart(_ sheet: InstanceSheet, _ applied: AppliedConfiguration) -> Bool {
+  /// What it has read lets in others than are meant, or serves another address.
+  func mustRestart(_ sheet: InstanceSheet, _ applied: AppliedConfiguration) -> Bool {
     if case .restart? = clientDrift(sheet) { return true }
     return appliedServices(sheet).contains { name, service in
       // Under another name it is the same to tor: it goes by the key. It may know it by both, where a rename was cut short.
@@ -73,6 +74,9 @@ extension Planner {
     let deviations = deviations.isEmpty ? [other] : deviations
     group.steps += writing(sheet, cause: cause)
     if needsRestart {
+      if sheet.configuration.services.contains(where: { $0.access.asksForClients }) {
+        group.fallback = stopping(container, sheet, cause: cause)
+      }
       group.steps.append(
         Step(.verifyConfiguration(sheet.specification), cause: cause, service: sheet.service))
       group.steps.append(

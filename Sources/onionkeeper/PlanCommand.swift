@@ -105,8 +105,10 @@ extension PlanReport {
         }
       }
       if !group.fallback.isEmpty {
+        let isMaking = group.steps.contains { $0.action == "createContainer" }
         lines.append(
-          "     if its proof fails: " + group.fallback.map(\.text).joined(separator: "; "))
+          "     if \(isMaking ? "its proof" : "a step up to its restart") fails: "
+            + group.fallback.map(\.text).joined(separator: "; "))
       }
     }
     for wait in waiting {

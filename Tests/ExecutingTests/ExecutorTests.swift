@@ -100,6 +100,31 @@ import Testing
     #expect(await bench.world.host.ours(InstanceName(blog)) == before)
   }
 
+  /// Client files that cannot be put right: the container does not run on.
+  @Test func whatCannotBeRestartedSafelyIsStopped() async throws {
+    let bench = try await Bench()
+    let blog = try bench.samples.name("blog")
+    let first = try await bench.execute([bench.samples.ground, bench.samples.birth(blog)])
+    let container = try #require(await bench.world.host.ours(InstanceName(blog)).first)
+    let instance = InstanceName(blog)
+    let restart = Step(
+      .restartContainer(instance, name: container.name), cause: .drift, service: blog,
+      interrupts: true)
+    let group = StepGroup(
+      subject: .instance(instance), steps: [restart],
+      fallback: [
+        Step(
+          .removeContainer(instance, id: container.id), cause: .drift, service: blog,
+          interrupts: true)
+      ])
+    await bench.world.refuse { if case .restartContainer = $0 { true } else { false } }
+    let report = try await bench.execute([group], memory: first.memory)
+    #expect(report.outcomes.filter(\.hasFailed).count == 1)
+    #expect(await bench.world.host.ours(instance).isEmpty)
+    let last = try #require(try await bench.events().last)
+    #expect(last.kind == .actionSucceeded && last.data.message?.hasPrefix("stopped") == true)
+  }
+
   @Test func withoutAJournalNothingIsDone() async throws {
     let bench = try await Bench()
     let pass = try await bench.journal.beginPass(
@@ -148,6 +173,28 @@ import Testing
     #expect(Set(report.memory.services.keys) == Set(names))
     #expect(report.memory.instances.values.allSatisfy { $0.applied != nil })
     #expect(try await bench.stored() == report.memory)
+  }
+
+  @Test func aCrashLoopIsToldWithItsLastWords() throws {
+    let samples = try Samples()
+    let instance = InstanceName(try samples.name("blog"))
+    let step = Step(
+      .takeDown(instance, id: "c1"), cause: .drift,
+      deviations: [Deviation("container", expected: "running", observed: "started 5 times in vain")]
+    )
+    let context = EventContext(
+      host: samples.host, revision: nil, pass: 1,
+      group: StepGroup(subject: .instance(instance), steps: [step]))
+    let events = context.ending(
+      Outcome(
+        subject: .instance(instance), step: step,
+        result: .succeeded(.takenDown(log: ["a", "b"], finding: "The disk is full.")),
+        started: Samples.start, ended: Samples.start),
+      left: 0, isLast: true, started: Samples.start)
+    #expect(events.map(\.kind) == [.driftRepaired])
+    #expect(events[0].data.log == ["a", "b"])
+    #expect(events[0].data.finding == "The disk is full.")
+    #expect(events[0].data.message?.hasPrefix("taken down: container") == true)
   }
 
   @Test func driftIsToldOnceAndItsEnd() async throws {

@@ -47,6 +47,14 @@ enum Attack: String, CaseIterable {
     }
   }
 
+  /// It makes a file many times over: in memory, for the files are the test's work and not ours.
+  var isMany: Bool {
+    switch self {
+    case .manyNames, .manyClients, .manyPlaces, .manyLeftovers: true
+    default: false
+    }
+  }
+
   /// What a repair must end with; `nil`: all is right again.
   var ending: KeyStoreError.Code? {
     switch self {
@@ -64,7 +72,7 @@ struct Attacker {
   let folder: KeyFolder
   let address: OnionAddress
 
-  static let many = 25_000
+  static let many = 100_000
   private var here: String { "\(folder.path)/shared/blog" }
   private var outside: String { "\(folder.path)/outside" }
   private let clients = "authorized_clients"
@@ -130,7 +138,7 @@ struct Attacker {
     case .manyNames: try many(in: here) { "n\($0)" }
     case .manyClients: try many(in: "\(here)/\(clients)") { "n\($0).auth" }
     case .manyPlaces: try many(in: "\(folder.path)/shared") { "s\($0)" }
-    case .manyLeftovers: try many(in: "\(folder.path)/shared", 25_000) { ".new-\($0)" }
+    case .manyLeftovers: try many(in: "\(folder.path)/shared") { ".new-\($0)" }
     case .newline: try directory.write([1], to: "a\nb")
     case .notUnicode:
       try folder.descriptor("shared/blog/\(clients)").write([1], to: FileName(bytes: [0xff, 0xfe]))

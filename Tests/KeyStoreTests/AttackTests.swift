@@ -13,7 +13,7 @@ import Testing
   let other = place("wiki/wiki")
 
   @Test(arguments: Attack.allCases) func touchesNothingOutside(_ attack: Attack) async throws {
-    let folder = try KeyFolder()
+    let folder = try KeyFolder(in: attack.isMany ? KeyFolder.memory : "/tmp")
     let store = folder.store
     let address = try await store.generate(
       spot, owner: KeyFolder.owner, CompanionFiles(access: clients))

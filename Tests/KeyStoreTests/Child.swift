@@ -38,6 +38,12 @@ final class Child: Sendable {
     }
   }
 
+  /// It ended by itself; not reaped yet.
+  var hasEnded: Bool {
+    var info = siginfo_t()
+    return waitid(P_PID, id_t(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_signo != 0
+  }
+
   var text: String {
     do {
       let parts = log.split(separator: "/")

@@ -1,3 +1,4 @@
+import CLinux
 import Descriptors
 import Glibc
 import OnionModel
@@ -8,38 +9,26 @@ import Testing
 /// What can happen to a key directory.
 enum Fault: String, CaseIterable {
   case none
-  case secretMissing, secretTruncated, secretLong, secretHeader, secretUnclamped, secretOther
+  case secretMissing, secretAndPublicMissing, allMissing, directoryMissing
+  case secretTruncated, secretTruncatedPublicMissing
+  case secretLong, secretHeader, secretUnclamped, secretOther, swapped
   case secretLink, secretPipe, secretFolder
   case publicMissing, publicOther, publicFlippedSign, publicEmpty, publicFolder, publicLink,
     publicHardLink
   case hostnameMissing, hostnameOther, hostnameCRLF, hostnameHuge
-  case ownerFolder, ownerInstance, ownerSecret, ownerHostname, groupSecret, modeFolder, modeInstance
-  case modeSecret, modePublic, setuid
+  case ownerFolder, ownerFolderOpen, ownerInstance, ownerSecret, ownerKeys, ownerHostname,
+    groupSecret, modeFolder,
+    modeInstance
+  case modeSecret, modePublic, setuid, accessList
   case clientsMissing, clientsLink, clientsFile, clientMissing, clientOther, clientExtra,
-    clientOwner
+    clientOwner, clientTwoLines, clientNotAuth, clientUnreadable
   case clientPipe, clientHuge, clientName
   case foreignFile, foreignLink, foreignSocket, foreignTree, foreignNewline, foreignBytes
   case leftover
-
-  /// How the secret is seen.
-  enum Secret { case whole, missing, damaged, other }
-
-  var secret: Secret {
-    switch self {
-    case .secretMissing: .missing
-    case .secretOther: .other
-    case .secretTruncated, .secretLong, .secretHeader, .secretUnclamped, .secretLink, .secretPipe,
-      .secretFolder:
-      .damaged
-    default: .whole
-    }
-  }
-
-  /// Something is to be repaired, be it a flaw, a foreign entry or a client file.
-  var isRepairable: Bool { secret == .whole && self != .none }
 }
 
-/// Does these things to a whole directory `shared/blog` that has clients; `outside` is a file that none may touch.
+/// Does these things to a whole directory `shared/blog` that has clients, beside another, `other/other`; `outside` is a
+/// file that none may touch.
 struct Vandal {
   let folder: KeyFolder
   let address: OnionAddress
@@ -63,7 +52,20 @@ struct Vandal {
     var key = try folder.bytes(secret)
     switch fault {
     case .secretMissing: try directory.unlink("hs_ed25519_secret_key")
+    case .secretAndPublicMissing:
+      try directory.unlink("hs_ed25519_secret_key")
+      try directory.unlink("hs_ed25519_public_key")
+    case .allMissing: try removeAll(directory)
+    case .directoryMissing:
+      try removeAll(directory)
+      try folder.descriptor("shared").removeFolder("blog")
+    case .swapped:
+      let (one, other) = ("\(folder.path)/shared/blog", "\(folder.path)/other/other")
+      try #require(clinux_rename_exchange(AT_FDCWD, one, AT_FDCWD, other) == 0)
     case .secretTruncated: try folder.write(secret, Array(key.dropLast()))
+    case .secretTruncatedPublicMissing:
+      try folder.write(secret, Array(key.dropLast()))
+      try directory.unlink("hs_ed25519_public_key")
     case .secretLong: try folder.write(secret, key + [0])
     case .secretHeader:
       key[5] ^= 1
@@ -86,6 +88,18 @@ struct Vandal {
       try directory.makeFolder("hs_ed25519_secret_key")
     default: break
     }
+  }
+
+  private func removeAll(_ directory: borrowing Descriptor) throws {
+    try removeClients(directory)
+    for name in try directory.names(limit: 10) { try directory.unlink(name) }
+  }
+
+  private func removeClients(_ directory: borrowing Descriptor) throws {
+    for name in try folder.descriptor(clients).names(limit: 10) {
+      try folder.descriptor(clients).unlink(name)
+    }
+    try directory.removeFolder("authorized_clients")
   }
 
   private func harmPublicFiles(_ fault: Fault, _ directory: borrowing Descriptor) throws {
@@ -122,8 +136,14 @@ struct Vandal {
   private func harmAttributes(_ fault: Fault) throws {
     switch fault {
     case .ownerFolder: try owned("shared/blog", 0, 0)
+    case .ownerFolderOpen:
+      try owned("shared/blog", 0, 0)
+      try mode("shared/blog", 0o755)
     case .ownerInstance: try owned("shared", 0)
     case .ownerSecret: try owned(secret, 0)
+    case .ownerKeys:
+      try owned(secret, 0)
+      try owned("shared/blog/hs_ed25519_public_key", 0)
     case .ownerHostname: try owned("shared/blog/hostname", 1)
     case .groupSecret: try owned(secret, 7942, 0)
     case .modeFolder: try mode("shared/blog", 0o755)
@@ -131,6 +151,17 @@ struct Vandal {
     case .modeSecret: try mode(secret, 0o644)
     case .modePublic: try mode("shared/blog/hs_ed25519_public_key", 0o666)
     case .setuid: try mode(secret, 0o4600)
+    case .accessList:
+      // What setfacl -m u:1:r makes: version 2; owner rw, user 1 r, group none, mask r, others none.
+      let entries: [(UInt8, UInt8, UInt8)] = [
+        (1, 6, 0xff), (2, 4, 1), (4, 0, 0xff), (16, 4, 0xff), (32, 0, 0xff),
+      ]
+      let list = entries.reduce(into: [2, 0, 0, 0] as [UInt8]) { list, entry in
+        list +=
+          [entry.0, 0, entry.1, 0] + (entry.2 == 1 ? [1, 0, 0, 0] : [0xff, 0xff, 0xff, 0xff])
+      }
+      try folder.descriptor("shared/blog").file("hs_ed25519_secret_key")
+        .setAttribute("system.posix_acl_access", list)
     default: break
     }
   }
@@ -138,15 +169,23 @@ struct Vandal {
   private func harmClients(_ fault: Fault, _ directory: borrowing Descriptor) throws {
     switch fault {
     case .clientsMissing, .clientsLink, .clientsFile:
-      for name in try folder.descriptor(clients).names(limit: 10) {
-        try folder.descriptor(clients).unlink(name)
-      }
-      try directory.removeFolder("authorized_clients")
+      try removeClients(directory)
       if fault == .clientsLink {
         try #require(symlink(folder.path, "\(here)/authorized_clients") == 0)
       }
       if fault == .clientsFile { try folder.write(clients, []) }
     case .clientMissing: try folder.descriptor(clients).unlink("alice.auth")
+    // Each alone: tor would open the service to everybody.
+    case .clientTwoLines:
+      let line = try folder.bytes("\(clients)/alice.auth")
+      try alone(line + line)
+    case .clientNotAuth:
+      let line = try folder.bytes("\(clients)/alice.auth")
+      try alone(nil)
+      try folder.write("\(clients)/alice.key", line)
+    case .clientUnreadable:
+      try alone(try folder.bytes("\(clients)/alice.auth"))
+      try owned("\(clients)/alice.auth", 0)
     case .clientOther: try folder.write("\(clients)/alice.auth", Array("descriptor:x25519:B".utf8))
     case .clientExtra:
       try folder.write("\(clients)/mallory.auth", try folder.bytes("\(clients)/alice.auth"))
@@ -158,6 +197,14 @@ struct Vandal {
       try folder.descriptor(clients).write([1], to: FileName(bytes: [0xff, 0x0a]))
     default: break
     }
+  }
+
+  /// One client file, or none.
+  private func alone(_ content: [UInt8]?) throws {
+    for name in try folder.descriptor(clients).names(limit: 10) {
+      try folder.descriptor(clients).unlink(name)
+    }
+    if let content { try folder.write("\(clients)/alice.auth", content) }
   }
 
   private func addForeign(_ fault: Fault, _ directory: borrowing Descriptor) throws {

@@ -327,41 +327,4 @@ import Testing
 
   /// Gives each repair something to do, if the real folder is there just now: `lchown`, so never outside.
   private func chmodReal(_ folder: KeyFolder) { lchown("\(folder.path)/blog/blog", 1, 1) }
-
-  @Test func aFullDiskLosesNothing() async throws {
-    let folder = try KeyFolder()
-    let path = "\(folder.path)/small"
-    try #require(mkdir(path, 0o700) == 0)
-    try #require(mount("none", path, "tmpfs", 0, "size=128k,mode=700") == 0)
-    defer { umount2(path, detached) }
-    try KeyRoot.setUp(path, id: KeyFolder.agent)
-    let store = KeyRoot(path: path, id: KeyFolder.agent)
-    let address = try await store.generate(spot, owner: 7942)
-    let root = try Descriptor.folder(at: path)
-    var filler = 0
-    while true {
-      do {
-        try root.write([UInt8](repeating: 1, count: 4096), to: FileName("filler-\(filler)"))
-        filler += 1
-      } catch {
-        #expect(error.number == ENOSPC)
-        break
-      }
-    }
-    let new = place("wiki/wiki")
-    #expect(await code { _ = try await store.generate(new, owner: 7942) } == .diskFull)
-    try root.folder("blog/blog").unlink("hostname")
-    // What was freed is taken again.
-    try root.write([UInt8](repeating: 1, count: 4096), to: FileName("filler-last"))
-    #expect(
-      await code { try await store.repair(spot, folder.wish(address), now: now) } == .diskFull)
-    #expect(await store.observe([spot, new], owner: 7942)[spot]?.value?.address == address)
-    #expect(await store.observe([spot, new], owner: 7942)[new] == .absent)
-    for name in try root.names(limit: 1000) where name.description.hasPrefix("filler") {
-      try root.unlink(name)
-    }
-    try await store.repair(spot, folder.wish(address), now: now)
-    _ = try await store.generate(new, owner: 7942)
-    #expect(await store.observe([spot], owner: 7942)[spot]?.value?.flaws == [])
-  }
 }

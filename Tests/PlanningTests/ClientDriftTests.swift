@@ -66,4 +66,35 @@ struct ClientDriftTests {
     scene.changeKey(blog) { $0.clientFiles = ["mallory.auth": "descriptor:x25519:M\n"] }
     #expect(words(scene.plan) == ["repairKeys"])
   }
+
+  /// Where the files cannot be put right, or the restart fails, it does not run on.
+  @Test(arguments: [Access.open, Access.clients([alice, bob])])
+  func whatMayLetOthersInIsStoppedWhereItsRestartFails(before: Access) {
+    var vault = service("vault", access: before)
+    var scene = Scene([vault])
+    vault.access = .clients([alice])
+    scene.desired.services = [vault]
+    let group = scene.plan.groups[0]
+    #expect(
+      words(group.steps) == ["repairKeys"] + ChangeTests.restart)
+    #expect(words(group.fallback) == ["removeContainer"])
+    #expect(
+      group.steps.indices.map { group.needsFallback(afterFailing: $0) } == [
+        true, true, true, true, false,
+      ])
+    #expect(scene.findings.isEmpty)
+  }
+
+  /// A new container at the same time: the one that lets others in goes first, for what the new one needs may fail.
+  @Test func whatMayLetOthersInGoesBeforeItsSuccessorIsReady() {
+    var vault = service("vault")
+    var scene = Scene([vault])
+    vault.access = .clients([alice])
+    vault.limits.memory = 64 << 20
+    scene.desired.services = [vault]
+    let names = words(scene.plan)
+    #expect(names.first == "removeContainer" && names.contains("createContainer"), "\(names)")
+    #expect(names.filter { $0 == "removeContainer" }.count == 1)
+    #expect(scene.findings.isEmpty)
+  }
 }

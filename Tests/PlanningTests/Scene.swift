@@ -240,6 +240,8 @@ func groups(_ plan: Plan) -> [String: [String]] {
 }
 
 /// The actions' names, in order.
-func words(_ plan: Plan) -> [String] {
-  plan.steps.map { String(String(describing: $0.action).prefix { $0 != "(" }) }
+func words(_ plan: Plan) -> [String] { words(plan.steps) }
+
+func words(_ steps: [Step]) -> [String] {
+  steps.map { String(String(describing: $0.action).prefix { $0 != "(" }) }
 }

@@ -53,6 +53,17 @@ import Testing
     try await run("apply")
     let secret = "\(host.keys)/blog/blog/hs_ed25519_secret_key"
     let traces = KeyTraces(try Data(contentsOf: URL(fileURLWithPath: secret)))
+    // Every command that has a key in its hands.
+    let identity = "\(host.folder)/identity"
+    try await must("age-keygen -o \(identity) 2>/dev/null && chmod 600 \(identity)")
+    let recipient = try await must("age-keygen -y \(identity)")
+      .trimmingCharacters(in: .whitespacesAndNewlines)
+    try await run("keys list --json")
+    try await run("keys export blog --recipient \(recipient) -o \(host.folder)/blog.age")
+    try await run("keys seal blog --recipient \(recipient) -o \(host.folder)/sealed.age")
+    try await run("keys import other \(host.folder)/blog.age --identity \(identity)", code: 1)
+    try await run("status --json --proof")
+    try await run("render blog")
     // Repaired; damaged and held; put away; taken back by a running agent.
     try await must("chown root \(secret) && rm \(host.keys)/blog/blog/hostname")
     try await run("plan", code: 2)
@@ -67,8 +78,9 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: secret))
     try await host.define("blog", CommandHost.definition())
     let log = "\(host.folder)/run.log"
+    // It lowers the limit of its core dumps itself.
     let pid = try await must(
-      "\(CommandHost.program) run --config \(host.folder)/host.yaml >\(log) 2>&1 </dev/null & echo $!"
+      "ulimit -c unlimited; \(CommandHost.program) run --config \(host.folder)/host.yaml >\(log) 2>&1 </dev/null & echo $!"
     ).trimmingCharacters(in: .whitespacesAndNewlines)
     try await eventually("blog is back") {
       try await host.containers()["onionkeeper-blog"] == "running"
