@@ -140,7 +140,10 @@ extension Keeper {
 
   private func judge(_ look: RevisionSource.Look, _ now: Timestamp) async throws -> SourceNote? {
     switch look {
-    case .unchanged: return nil
+    case .unchanged:
+      // What was refused has been taken back.
+      try await journal.clear(key: "revision")
+      return nil
     case .soaking(let commit): return .waiting("\(commit.short) waits for its soak time")
     case .refused(let refusal): return .trouble(refusal.reason)
     case .candidate(let candidate):

@@ -170,8 +170,10 @@ actor RevisionSource {
   private func judge(_ commit: CommitID, _ question: Question) async throws -> Candidate {
     do {
       let bounds = question.bounds(of: commit)
-      let authentication = try await authenticate(commit, question, bounds)
-      try await checkDescent(of: commit, bounds, isFirst: question.anchors.isEmpty)
+      let stray = try await stray(commit, bounds, isFirst: question.anchors.isEmpty)
+      // A signature that is missing is said first; that an older commit is older than the anchor needs no saying.
+      let authentication = try await authenticate(commit, question, stray == nil ? bounds : [])
+      if let stray { throw stray }
       let info = try await mirror.commitInfo(commit.text)
       let listing = try await mirror.readTree(commit: commit.text)
       let removals = try await removals(until: commit, question.accepted)
@@ -185,8 +187,8 @@ actor RevisionSource {
     }
   }
 
-  /// - Parameter bounds: what it must descend from, and cannot be older than; nothing for a rewind, whose signature
-  ///   counts all the same.
+  /// - Parameter bounds: what it descends from, and cannot be older than; nothing for a rewind, whose signature counts all
+  ///   the same.
   private func authenticate(
     _ commit: CommitID, _ question: Question, _ bounds: Set<CommitID>
   ) async throws -> Authentication {
@@ -200,11 +202,12 @@ actor RevisionSource {
       since: Set(question.anchors.map(\.text)).union(question.floor.map { [$0.text] } ?? []))
   }
 
-  private func checkDescent(
-    of commit: CommitID, _ anchors: Set<CommitID>, isFirst: Bool
-  ) async throws {
+  /// Why a commit that is not a descendant of all the anchors may not act; `nil` if it is one.
+  private func stray(
+    _ commit: CommitID, _ anchors: Set<CommitID>, isFirst: Bool
+  ) async throws -> RevisionRefusal? {
     for anchor in anchors where try await !mirror.isDescendant(commit.text, of: anchor.text) {
-      throw RevisionRefusal(
+      return RevisionRefusal(
         commit: commit,
         reason: "\(commit.short) does not descend from \(anchor.short), "
           + (isFirst
@@ -212,6 +215,7 @@ actor RevisionSource {
             : "the last accepted revision: rewritten, rolled back, or another repository.")
           + " `onionkeeper approve \(commit) --rewind` is the only way round")
     }
+    return nil
   }
 
   /// How many definition files are gone since the accepted revision, and how many of them the commits since then

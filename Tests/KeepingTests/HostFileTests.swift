@@ -2,6 +2,7 @@ import Definitions
 import Foundation
 import GitSource
 import OnionModel
+import Spawning
 import Testing
 
 @testable import Keeping
@@ -108,6 +109,29 @@ struct HostFileTests {
     #expect(configuration.layout.containerName(try #require(InstanceName("blog"))) == "second-blog")
     #expect(configuration.webhooks.count == 1)
     #expect(configuration.serviceLimit == 7)
+  }
+
+  /// facts/swift.md §0.3: such a key would only ever fail, with a message that says nothing.
+  @Test(
+    arguments: [("rsa", "libssh2 1.10 signs with SHA-1"), ("ed25519", nil), ("ecdsa", nil)]
+      as [(String, String?)])
+  func keysThatCannotWorkAreRefusedAtTheCheck(type: String, complaint: String?) throws {
+    let folder = try Folder()
+    let key = "\(folder.path)/key"
+    let made = try spawn(["ssh-keygen", "-q", "-t", type, "-N", "", "-f", key])
+    #expect(made.code == 0)
+    try folder.write("hosts", "", mode: 0o644)
+    let text = Self.minimal.replacing(
+      "/srv/onions,",
+      with:
+        "ssh://git@git.example/x.git, credentials: {sshKey: \(key), knownHosts: \(folder.path)/hosts},"
+    )
+    guard let complaint else {
+      _ = try folder.read(text)
+      return
+    }
+    let error = #expect(throws: HostFileError.self) { try folder.read(text) }
+    #expect(error?.description.contains(complaint) == true, "\(error?.description ?? "")")
   }
 
   /// What is added to or replaced in the minimal file, and what the complaint must hold.

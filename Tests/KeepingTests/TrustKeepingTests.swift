@@ -70,6 +70,13 @@ struct TrustKeepingTests {
     let report = try await host.pass()
     #expect(report.desired.revision == first)
     #expect(report.sourceTrouble?.contains("key is not in") == true)
+    #expect(try await isRaised("revision", on: host))
+    // Taken back, it is no trouble any more.
+    let bad = try host.git("rev-parse", "HEAD")
+    try host.git("reset", "-q", "--hard", first.text)
+    #expect(try await host.pass().sourceTrouble == nil)
+    #expect(try await !isRaised("revision", on: host))
+    try host.git("reset", "-q", "--hard", bad)
     // The tip's signature covers what it stands on.
     let healed = try commit(host, by: "alice")
     #expect(try await host.pass().desired.revision == healed)
@@ -283,7 +290,7 @@ struct TrustKeepingTests {
   @Test(arguments: Loss.allCases) func noLossPermitsARollBack(loss: Loss) async throws {
     let host = try signing("{signers: SIGNERS}")
     let files = FileManager.default
-    let first = try commit(host, by: "alice")
+    let first = try commit(host, by: "alice", date: wallTime().adding(seconds: -60))
     _ = try await host.pass()
     try files.copyItem(atPath: "\(host.path)/state", toPath: "\(host.path)/state.old")
     try files.copyItem(atPath: "\(host.path)/keys", toPath: "\(host.path)/keys.old")
