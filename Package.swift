@@ -87,7 +87,7 @@ let package = Package(
     .executableTarget(
       name: "onionkeeper",
       dependencies: [
-        "Definitions", "Explaining", "Journaling", "Keeping", "OnionModel", arguments,
+        "Definitions", "Explaining", "Journaling", "Keeping", "OnionModel", "SELinux", arguments,
       ],
       swiftSettings: settings),
     .executableTarget(

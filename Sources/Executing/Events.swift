@@ -107,6 +107,11 @@ extension EventContext {
     data.outcome = "succeeded"
     data.duration = outcome.ended.since(started)
     data.message = "repaired " + summary(drift)
+    if case .succeeded(.takenDown(let log, let finding)) = outcome.result {
+      data.message = "taken down: " + summary(drift)
+      data.log = log
+      data.finding = finding
+    }
     return event(.driftRepaired, driftService, outcome.ended, data)
   }
 
@@ -170,7 +175,8 @@ extension Action {
     case .buildImage, .moveKey, .removeContainer, .takeDown, .updateLimits, .reload, .prove,
       .adoptContainer:
       true
-    case .ensureNetwork, .removeNetwork, .generateKey, .unsealKey, .backUpKey, .joinNetwork,
+    case .ensureNetwork, .removeNetwork, .labelPrivate, .generateKey, .unsealKey, .backUpKey,
+      .joinNetwork,
       .leaveNetwork, .pin, .repairKeys, .retireKey, .restoreKey,
       .writeFiles, .verifyConfiguration, .createContainer, .startContainer, .unpauseContainer,
       .renameContainer, .restartContainer, .forgetInstance, .forgetService:

@@ -109,7 +109,8 @@ extension Memory {
       noteProof(specification, configuration, effect, at: position)
     case .reload(let configuration, _):
       if case .reloaded(let torrc) = effect { noteReading(configuration, torrc: torrc) }
-    case .buildImage, .ensureNetwork, .removeNetwork, .repairKeys, .writeFiles, .joinNetwork,
+    case .buildImage, .ensureNetwork, .removeNetwork, .labelPrivate, .repairKeys, .writeFiles,
+      .joinNetwork,
       .leaveNetwork, .verifyConfiguration, .startContainer, .unpauseContainer, .renameContainer,
       .restartContainer, .updateLimits:
       break

@@ -7,6 +7,7 @@ extension Action {
     case .buildImage: "buildImage"
     case .ensureNetwork: "ensureNetwork"
     case .removeNetwork: "removeNetwork"
+    case .labelPrivate: "labelPrivate"
     case .generateKey: "generateKey"
     case .unsealKey: "unsealKey"
     case .backUpKey: "backUpKey"

@@ -3,6 +3,7 @@ import GitSource
 public import Journaling
 import KeyStore
 public import OnionModel
+import SELinux
 import Transport
 
 /// An agent that holds its folders: locks, journal, keeper. One a state folder, one a key folder.
@@ -34,6 +35,12 @@ public struct AgentHouse: Sendable {
     }
     for failure in swept.failures {
       log("unfinished files of an interrupted agent may be left: \(failure)")
+    }
+    switch LiveWorld.selinux() {
+    case .disabled: log("SELinux is off on this host: nothing is labelled")
+    case .permissive:
+      log("SELinux is permissive on this host: labels are kept, and nothing is refused")
+    case .enforcing: break
     }
     let journal = try await openJournal(configuration, keys: keys)
     try await abandonInterrupted(journal)

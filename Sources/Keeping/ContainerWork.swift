@@ -105,6 +105,23 @@ struct ContainerWork: Sendable {
     try await engine.remove(container.id, force: true)
   }
 
+  /// The same for one that crash-loops. What it said last is read before it is gone; a log that cannot be read keeps
+  /// nothing from being taken down.
+  func takeDown(_ id: String) async throws -> StepEffect {
+    var lines: [String] = []
+    if let container = try await engine.inspect(id),
+      container.labels[ContainerLabelKey.agent] == agent.text
+    {
+      do throws(EngineError) {
+        lines = LogLines.excerpt(try await engine.logs(container.id, tail: LogLines.kept).lines)
+      } catch {
+        lines = ["its log cannot be read: \(error)"]
+      }
+    }
+    try await remove(id)
+    return .takenDown(log: lines, finding: LogLines.finding(in: lines))
+  }
+
   func update(_ specification: ContainerSpecification, _ id: String) async throws {
     let container = try await own(id)
     await look.distrust(container.id)

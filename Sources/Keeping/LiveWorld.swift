@@ -1,8 +1,10 @@
 import Descriptors
 import Engine
 public import Executing
+import Journaling
 import KeyStore
 public import OnionModel
+import Planning
 import SELinux
 import Synchronization
 import TorRuntime
@@ -62,9 +64,10 @@ public actor LiveWorld: World {
     return client
   }
 
-  /// - Throws: `EngineError` that names the socket; `.unsupported` for an engine that this version does not work with.
+  /// - Throws: `EngineError` that names the socket; `.unsupported` for an engine that this version does not work with, or
+  ///   that does not label its containers where SELinux is on.
   static func connect(
-    socket: String, http: HTTPClient
+    socket: String, http: HTTPClient, selinux: SELinuxMode = LiveWorld.selinux()
   ) async throws(EngineError) -> EngineClient {
     let client: EngineClient
     do {
@@ -75,6 +78,11 @@ public actor LiveWorld: World {
     if let refusal = client.description.refusals.first {
       throw EngineError(
         .unsupported, operation: socket, message: "\(refusal) is not supported yet")
+    }
+    // Unlabelled, a container would run in the engine's own domain: worse than on a host without SELinux.
+    if selinux.isOn, let refusal = client.description.labelRefusal {
+      throw EngineError(
+        .unsupported, operation: socket, message: "\(refusal.message): set \(refusal.setting)")
     }
     return client
   }
@@ -88,12 +96,18 @@ public actor LiveWorld: World {
 
   public func observe(_ desired: Desired, _ memory: Memory) async -> Observed {
     watch?.renew(desired, memory)
-    let hasSELinux = Self.hasSELinux()
+    let selinux = Self.selinux()
     var observed = Observed(
       now: wallTime(), keyRoot: KeyRoot.marker(layout.keys),
       stateRoot: RootMarker.read(layout.state), engine: .unknown("not asked"),
       containers: .unknown("not asked"), image: .unknown("not asked"),
-      pins: .unknown("not read"), retired: .unknown("not read"), hasSELinux: hasSELinux)
+      pins: .unknown("not read"), retired: .unknown("not read"), hasSELinux: selinux.isOn)
+    observed.isPermissive = selinux == .permissive
+    if selinux.isOn {
+      let type = PrivateFolders.type()
+      observed.privateType = type
+      observed.privateFlaws = privateFolders.flaws(type: type)
+    }
     guard observed.keyRoot.value == agent, observed.stateRoot.value == agent else {
       return observed
     }
@@ -102,10 +116,12 @@ public actor LiveWorld: World {
     // First: the engine decides which number of the host tor's user has.
     await observeEngine(desired, memory, instances, &observed)
     observed.torOwner = torOwner
-    await observeKeys(desired, memory, &observed)
+    // As the plan will have them: what lies here without a label, imported or from before SELinux, is then seen to need one.
+    let labels = Planning.labels(of: desired, knowing: memory, hasSELinux: selinux.isOn)
+    await observeKeys(desired, memory, labels, &observed)
     for instance in instances {
       observed.folders[instance] = folders.observe(
-        instance, owner: observed.torOwner, label: label(of: instance, memory, hasSELinux),
+        instance, owner: observed.torOwner, label: labels[instance],
         data: desired.network.dataFolder)
     }
     for directory in Set(desired.targets(knowing: memory).compactMap(\.socket?.directory)) {
@@ -115,19 +131,20 @@ public actor LiveWorld: World {
     return observed
   }
 
-  static func hasSELinux() -> Bool {
-    do { return try SELinuxMode.detect().isOn } catch { return true }
+  nonisolated var privateFolders: PrivateFolders {
+    PrivateFolders(
+      keys: layout.keys, state: layout.state, own: "\(RootMarker.folder)",
+      journal: Journal.fileName)
   }
 
-  private func label(
-    of instance: InstanceName, _ memory: Memory, _ hasSELinux: Bool
-  ) -> ContainerLabel? {
-    guard hasSELinux, let level = memory.instances[instance]?.level else { return nil }
-    return ContainerLabel(type: "container_t", level: level)
+  /// What cannot be read is taken for the strictest: a label too many means nothing to a kernel without SELinux.
+  static func selinux() -> SELinuxMode {
+    do { return try SELinuxMode.detect() } catch { return .enforcing }
   }
 
   private func observeKeys(
-    _ desired: Desired, _ memory: Memory, _ observed: inout Observed
+    _ desired: Desired, _ memory: Memory, _ labels: [InstanceName: ContainerLabel],
+    _ observed: inout Observed
   ) async {
     var places = Set(
       desired.services.map { KeyPlace(instance: $0.instance, service: $0.name) })
@@ -137,10 +154,6 @@ public actor LiveWorld: World {
     for service in desired.services {
       guard let old = service.formerly else { continue }
       places.insert(KeyPlace(instance: memory.services[old] ?? InstanceName(old), service: old))
-    }
-    var labels: [InstanceName: ContainerLabel] = [:]
-    for place in places {
-      labels[place.instance] = label(of: place.instance, memory, observed.hasSELinux)
     }
     observed.keys = await keys.observe(places, owner: observed.torOwner, labels: labels)
     let pins = await keys.everyPin()

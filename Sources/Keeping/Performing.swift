@@ -3,6 +3,7 @@ import Engine
 import Executing
 import KeyStore
 public import OnionModel
+import SELinux
 import Synchronization
 import TorRuntime
 
@@ -47,6 +48,8 @@ extension LiveWorld {
       return StepFailure(error)
     } catch let error as FileError {
       return StepFailure(error)
+    } catch let error as LabelError {
+      return StepFailure(code: "label.\(error.code.rawValue)", message: error.description)
     } catch is CancellationError {
       return StepFailure(code: "cancelled", message: "the agent was told to stop")
     } catch {
@@ -66,6 +69,7 @@ extension LiveWorld {
       try await engine().removeNetwork(name, agent: agent)
     // The memory alone changes, by the executor's note.
     case .forgetService: break
+    case .labelPrivate(let type): try privateFolders.label(type: type)
     case .forgetInstance(let instance):
       let name = layout.containerName(instance)
       // Somebody else's under our name mounts nothing of what is removed here.
@@ -116,7 +120,12 @@ extension LiveWorld {
     case .repairKeys(let place, let wish):
       try await keys.repair(place, wish, now: wallTime())
     case .retireKey(let place, let address):
-      return .retired(id: try await keys.retire(place, address, now: wallTime()))
+      let id = try await keys.retire(place, address, now: wallTime())
+      // It still bears the label that its container read it by. What fails here, the next look finds.
+      if Self.selinux().isOn {
+        do { try privateFolders.label(type: PrivateFolders.type()) } catch { log("\(error)") }
+      }
+      return .retired(id: id)
     case .restoreKey(let id, let place, let address):
       try await keys.restore(id, to: place, address, owner: torOwner)
     case .moveKey(let old, let place, let address):
@@ -151,7 +160,7 @@ extension LiveWorld {
     case .unpauseContainer(_, let id): try await work.unpause(id)
     case .renameContainer(_, let id, let name): try await work.rename(id, to: name)
     case .removeContainer(_, let id): try await work.remove(id)
-    case .takeDown(_, let id): try await work.remove(id)
+    case .takeDown(_, let id): return try await work.takeDown(id)
     case .updateLimits(let specification, let id): try await work.update(specification, id)
     case .reload(let configuration, let network):
       let (files, options) = try await render(configuration, network)

@@ -117,6 +117,8 @@ extension Action {
       "move the key of \(address) from \(old) to \(place)"
     case .writeFiles(let configuration, _, _, _):
       "write torrc, guard and sums of \(configuration.instance)"
+    case .labelPrivate(let type):
+      "label .onionkeeper/ and the journal \(type), which no container reads"
     case .verifyConfiguration: "let tor verify the configuration"
     case .createContainer(let specification): "create container \(specification.name)"
     case .joinNetwork(_, let name, let network): "join container \(name) to network \(network)"

@@ -4,6 +4,7 @@ import Journaling
 import KeyStore
 public import OnionModel
 import Planning
+import SELinux
 import Transport
 
 /// `render`: what tor and the engine are given for one service's instance, without giving it to them.
@@ -68,7 +69,7 @@ public struct Renderer: Sendable {
     } else {
       observed = .unseen
       observed.pins = await keys.pins()
-      observed.hasSELinux = LiveWorld.hasSELinux()
+      observed.hasSELinux = LiveWorld.selinux().isOn
     }
     return try report(
       name, result, observed, memory, agent: agent,

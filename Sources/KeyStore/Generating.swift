@@ -28,7 +28,8 @@ extension KeyRoot {
     _ keys: KeyBundle, _ index: Int, at place: KeyPlace, _ builder: KeyBuilder,
     _ root: borrowing Opened
   ) throws -> OnionAddress {
-    let instance = try instanceFolder(place.instance, root, owner: builder.owner)
+    let instance = try instanceFolder(
+      place.instance, root, owner: builder.owner, label: builder.label)
     let name = FileName(place.service.text)
     guard try instance.status(of: name) == nil else {
       throw builder.present(instance.joined(name))

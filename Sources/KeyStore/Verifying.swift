@@ -57,7 +57,7 @@ extension KeyRoot {
 
   /// `keys/INSTANCE`, made 0700 and its owner's if it is not there.
   func instanceFolder(
-    _ instance: InstanceName, _ root: borrowing Opened, owner: Int
+    _ instance: InstanceName, _ root: borrowing Opened, owner: Int, label: ContainerLabel? = nil
   ) throws(FileError) -> Descriptor {
     let name = FileName(instance.text)
     if try root.keys.status(of: name) == nil {
@@ -68,7 +68,10 @@ extension KeyRoot {
         // Somebody else was as far: what it is shows below.
       }
     }
-    return try root.keys.folder(name)
+    let folder = try root.keys.folder(name)
+    // The container mounts it: without the label it would see none of the services in it.
+    if let label, !label.isBorne(by: try folder.label()) { try folder.setLabel(label.files) }
+    return folder
   }
 
   /// Removes an instance's folder if nothing is left in it.

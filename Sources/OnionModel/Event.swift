@@ -51,6 +51,10 @@ public struct EventData: Hashable, Sendable, Codable {
   /// One readable sentence.
   public var message: String?
   public var address: OnionAddress?
+  /// The last lines of a tor that crash-looped: no control characters, every onion address and key shortened.
+  public var log: [String]?
+  /// What those lines mean and what to do, where it is known.
+  public var finding: String?
   /// Seconds.
   public var duration: Double?
   /// The pass's number in the journal.
@@ -62,7 +66,8 @@ public struct EventData: Hashable, Sendable, Codable {
     host: HostName, service: ServiceName? = nil, instance: InstanceName? = nil,
     revision: CommitID? = nil, cause: Cause? = nil, drift: [Deviation]? = nil,
     action: String? = nil, outcome: String? = nil, error: String? = nil, message: String? = nil,
-    address: OnionAddress? = nil, duration: Double? = nil, pass: Int64? = nil, count: Int? = nil
+    address: OnionAddress? = nil, log: [String]? = nil, finding: String? = nil,
+    duration: Double? = nil, pass: Int64? = nil, count: Int? = nil
   ) {
     self.host = host
     self.service = service
@@ -75,6 +80,8 @@ public struct EventData: Hashable, Sendable, Codable {
     self.error = error
     self.message = message
     self.address = address
+    self.log = log
+    self.finding = finding
     self.duration = duration
     self.pass = pass
     self.count = count

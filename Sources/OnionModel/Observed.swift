@@ -113,6 +113,12 @@ public struct Observed: Hashable, Sendable {
   public var torOwner: Int
   /// SELinux is on: instances get labels.
   public var hasSELinux: Bool
+  /// It is on and refuses nothing: labels are kept all the same.
+  public var isPermissive = false
+  /// Labels of `.onionkeeper/` and the journal that are not of `privateType`; none where SELinux is off.
+  public var privateFlaws: [Deviation] = []
+  /// The type that no container may read, under the loaded policy; `nil` where SELinux is off.
+  public var privateType: String?
 
   public init(
     now: Timestamp, keyRoot: Observation<AgentID>, stateRoot: Observation<AgentID>,

@@ -7,6 +7,8 @@ public enum StepEffect: Hashable, Sendable, Codable {
   case built(imageID: String)
   /// What the proof saw, in which container, and the SHA-256 of the torrc that this tor has read.
   case proven(ProcessProof, containerID: String, torrc: String)
+  /// The last lines of a container that crash-looped, fit to be sent to strangers, and what they mean, if that is known.
+  case takenDown(log: [String], finding: String?)
   /// The SHA-256 of the torrc that was loaded.
   case reloaded(torrc: String)
 }

@@ -11,6 +11,8 @@ public enum Action: Hashable, Sendable, Codable {
   case buildImage(ImageRecipe)
   case ensureNetwork(name: String)
   case removeNetwork(name: String)
+  /// Gives `.onionkeeper/` of both folders and the journal an SELinux type that no container may read.
+  case labelPrivate(type: String)
 
   /// Makes a key where none is, with its client files, and pins it; fails if anything is there.
   case generateKey(KeyPlace, owner: Int, CompanionFiles, ContainerLabel?)

@@ -86,7 +86,8 @@ private struct Auditor {
         }
       case .forgetInstance(let instance): checkForget(step.service, of: instance)
       case .forgetService(let service): checkForget(service, of: memory.services[service])
-      case .buildImage, .ensureNetwork, .removeNetwork, .verifyConfiguration, .startContainer,
+      case .buildImage, .ensureNetwork, .removeNetwork, .labelPrivate, .verifyConfiguration,
+        .startContainer,
         .restartContainer:
         break
       }

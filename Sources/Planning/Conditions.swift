@@ -112,7 +112,9 @@ private struct Judge {
     }
     let confinement =
       observed.hasSELinux
-      ? proof.label ?? "no label" : proof.label.map { "profile \($0)" } ?? "seccomp alone"
+      ? (proof.label ?? "no label")
+        + (observed.isPermissive ? ", which SELinux does not enforce" : "")
+      : proof.label.map { "profile \($0)" } ?? "seccomp alone"
     return Condition(
       .contained, .yes,
       reason: "uid \(observed.torOwner), five zero capability sets, \(confinement)")

@@ -234,42 +234,6 @@ extension Planner {
     return found
   }
 
-  /// The categories of an instance: remembered for life, or the first free pair of those that its name suggests.
-  func label(of instance: InstanceName) -> ContainerLabel? {
-    guard observed.hasSELinux else { return nil }
-    if let level = memory.instances[instance]?.level {
-      return ContainerLabel(type: "container_t", level: level)
-    }
-    let taken = Set(memory.instances.values.compactMap(\.level))
-    return ContainerLabel(type: "container_t", level: freeLevel(for: instance, taken: taken))
-  }
-
-  private func freeLevel(for instance: InstanceName, taken: Set<String>) -> String {
-    // Newly named instances of one plan must not suggest the same pair either: each tries its own sequence,
-    // and those that come before it in order have theirs first.
-    var taken = taken
-    for name in instances.map(\.0) where memory.instances[name]?.level == nil {
-      var attempt = 0
-      var level = suggestedLevel(name, attempt)
-      while taken.contains(level) {
-        attempt += 1
-        level = suggestedLevel(name, attempt)
-      }
-      if name == instance { return level }
-      taken.insert(level)
-    }
-    return suggestedLevel(instance, 0)
-  }
-
-  /// FNV-1a of name and attempt, as a pair of 1024 categories with the lower one first.
-  private func suggestedLevel(_ instance: InstanceName, _ attempt: Int) -> String {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for byte in "\(instance)/\(attempt)".utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-    let first = Int(hash % 1024)
-    let second = (first + 1 + Int(hash >> 32 % 1023)) % 1024
-    return "s0:c\(min(first, second)),c\(max(first, second))"
-  }
-
   /// Of all members, those that are left out for now too, so that they join by a reload; but for a directory that cannot
   /// be mounted, since it is not there.
   func specification(

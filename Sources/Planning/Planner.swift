@@ -45,6 +45,7 @@ struct Planner {
     }
     let removals = decideRemovals(sight)
     planHost(sight)
+    planPrivateLabels()
     tors = observeTors(sight)
     departures = decideDepartures(removals, sight)
     rosters = decideRosters(removals, sight)
@@ -176,6 +177,23 @@ struct Planner {
     }
     groups.append(StepGroup(subject: .host, steps: steps))
   }
+
+  /// After what instances need: they do not wait for it.
+  private mutating func planPrivateLabels() {
+    guard let type = observed.privateType, !observed.privateFlaws.isEmpty else { return }
+    let wasRight = memory.instances.values.contains { $0.level != nil }
+    add(
+      StepGroup(
+        subject: .host,
+        steps: [
+          Step(
+            .labelPrivate(type: type), cause: wasRight ? .drift : .change,
+            deviations: Array(observed.privateFlaws.prefix(Self.shownFlaws)))
+        ]))
+  }
+
+  /// A `restorecon -RF` moves the label of every retired key; the first say what it is about.
+  private static let shownFlaws = 5
 
   /// Docker: one network with traffic between containers off. Podman has no such switch: a network per instance.
   func networkName(_ instance: InstanceName, engine: EngineIdentity) -> String {

@@ -73,6 +73,8 @@ public struct CloudEvent: Hashable, Sendable, Encodable {
     var data = data
     data.error = data.error.map { text($0, textLimit) }
     data.message = data.message.map { text($0, textLimit) }
+    data.finding = data.finding.map { text($0, textLimit) }
+    data.log = data.log.map { $0.suffix(logLimit).map { text($0, logTextLimit) } }
     data.drift = data.drift.map { drift in
       drift.prefix(deviationLimit).map {
         Deviation(
@@ -84,6 +86,9 @@ public struct CloudEvent: Hashable, Sendable, Encodable {
   }
 
   private static let textLimit = 2_000
+  /// As many lines as are kept of a tor's log.
+  private static let logLimit = 20
+  private static let logTextLimit = 500
   private static let deviationLimit = 50
   private static let deviationTextLimit = 300
 }

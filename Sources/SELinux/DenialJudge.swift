@@ -86,7 +86,7 @@ public struct DenialJudge: Sendable {
     let verb =
       denial.isGranted
       ? "was granted"
-      : denial.wasLetThrough ? "was not allowed, but not refused either," : "was refused"
+      : denial.wasLetThrough ? "would have been refused" : "was refused"
     let asked = denial.permissions.joined(separator: ", ")
     if ObjectClass.isCapability(denial.targetClass) {
       return "\(denial.sourceType)\(program) \(verb) the capability \(asked)"

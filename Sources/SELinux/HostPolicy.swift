@@ -16,13 +16,13 @@ public struct HostPolicy: Hashable, Sendable {
   /// By name, as they count now. Absent where SELinux is off.
   public var booleans: Observation<[String: Bool]>
   /// In order of name. Absent: no module store.
-  public var modules: Observation<[PolicyModule]>
+  public var modules: Observation<[InstalledModule]>
 
   public init(
     mode: Observation<SELinuxMode>, configuredMode: Observation<SELinuxMode> = .absent,
     name: Observation<String> = .absent, formatVersion: Observation<Int> = .absent,
     booleans: Observation<[String: Bool]> = .absent,
-    modules: Observation<[PolicyModule]> = .absent
+    modules: Observation<[InstalledModule]> = .absent
   ) {
     self.mode = mode
     self.configuredMode = configuredMode
@@ -42,7 +42,7 @@ public struct HostPolicy: Hashable, Sendable {
   }
 
   /// A module that is part of the policy.
-  public func module(_ name: String) -> Observation<PolicyModule> {
+  public func module(_ name: String) -> Observation<InstalledModule> {
     switch modules {
     case .present(let all):
       all.first { $0.name == name && $0.isEnabled }.map { .present($0) } ?? .absent
@@ -117,7 +117,7 @@ extension HostPolicy {
   /// `STORE/TYPE/active/modules/PRIORITY/NAME/`; the store is in one of two places, by distribution.
   private static func modules(
     _ tree: HostTree, _ type: String?
-  ) throws(FileError) -> [PolicyModule]? {
+  ) throws(FileError) -> [InstalledModule]? {
     guard let type, !type.isEmpty, !type.contains("/") else { return nil }
     for store in ["/var/lib/selinux", "/etc/selinux"] {
       let folder = "\(store)/\(type)/active/modules"
@@ -131,7 +131,7 @@ extension HostPolicy {
         }
       }
       return highest.map {
-        PolicyModule(name: $0.key, priority: $0.value, isEnabled: !disabled.contains($0.key))
+        InstalledModule(name: $0.key, priority: $0.value, isEnabled: !disabled.contains($0.key))
       }.sorted { $0.name < $1.name }
     }
     return nil

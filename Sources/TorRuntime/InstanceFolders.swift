@@ -86,8 +86,10 @@ public struct InstanceFolders: Sendable {
       let state = try Descriptor.folder(at: root)
       let instances = try made("instances", in: state, wish.private, .crossingMounts)
       let folder = try made(FileName(instance.text), in: instances, wish.private)
-      _ = try made(FileName(data), in: folder, wish.tor)
-      _ = try made("run", in: folder, wish.tor)
+      for name in [FileName(data), "run"] {
+        try labelContents(of: name, in: folder, wish.tor)
+        _ = try made(name, in: folder, wish.tor)
+      }
       let etc = try made("etc", in: folder, wish.etc)
       for (name, text) in files.contents {
         try write(text, to: FileName(name), in: etc, wish.file)
@@ -101,6 +103,18 @@ public struct InstanceFolders: Sendable {
     } catch {
       throw FolderError("write the files of \(instance)", error)
     }
+  }
+
+  /// Whoever moved the folder's label (`restorecon -RF`, another container's `:Z`) moved those in it, and a tor that may no
+  /// longer replace its state loses its entry guards. The folder's own comes last, so that a crash leaves it to be seen.
+  private func labelContents(
+    of name: FileName, in folder: borrowing Descriptor, _ wish: FolderWish.Entry
+  ) throws(FileError) {
+    guard let label = wish.label, try folder.status(of: name)?.kind == .folder else { return }
+    let object = try folder.folder(name)
+    guard try object.label() != label else { return }
+    var budget = Descriptor.labelBudget
+    try object.labelContents(label, budget: &budget)
   }
 
   /// Removes `etc/` and `run/` with all in them; `data/` with its entry guards stays. Only once the container is gone.

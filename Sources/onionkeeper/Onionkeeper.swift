@@ -22,7 +22,7 @@ struct Onionkeeper: AsyncParsableCommand {
       SetUpCommand.self, RunCommand.self, PlanCommand.self, ApplyCommand.self, StatusCommand.self,
       HistoryCommand.self, CheckCommand.self, RenderCommand.self, InitCommand.self,
       SchemaCommand.self, ApproveCommand.self, KeysCommand.self, AdoptCommand.self,
-      DownCommand.self, ExplainCommand.self, DoctorCommand.self,
+      DownCommand.self, ExplainCommand.self, PolicyCommand.self, DoctorCommand.self,
     ])
 }
 
@@ -49,7 +49,9 @@ extension Onionkeeper {
     }
     if !leading.isEmpty, let command = arguments.first {
       // Of a command of several, they are the inner one's.
-      let depth = command == KeysCommand.configuration.commandName && arguments.count > 1 ? 2 : 1
+      let several = [KeysCommand.self, PolicyCommand.self] as [any ParsableCommand.Type]
+      let isOne = several.contains { $0.configuration.commandName == command }
+      let depth = isOne && arguments.count > 1 ? 2 : 1
       arguments.insert(contentsOf: leading, at: depth)
     }
     await main(arguments)

@@ -175,6 +175,28 @@ import Testing
     #expect(try await bench.stored() == report.memory)
   }
 
+  @Test func aCrashLoopIsToldWithItsLastWords() throws {
+    let samples = try Samples()
+    let instance = InstanceName(try samples.name("blog"))
+    let step = Step(
+      .takeDown(instance, id: "c1"), cause: .drift,
+      deviations: [Deviation("container", expected: "running", observed: "started 5 times in vain")]
+    )
+    let context = EventContext(
+      host: samples.host, revision: nil, pass: 1,
+      group: StepGroup(subject: .instance(instance), steps: [step]))
+    let events = context.ending(
+      Outcome(
+        subject: .instance(instance), step: step,
+        result: .succeeded(.takenDown(log: ["a", "b"], finding: "The disk is full.")),
+        started: Samples.start, ended: Samples.start),
+      left: 0, isLast: true, started: Samples.start)
+    #expect(events.map(\.kind) == [.driftRepaired])
+    #expect(events[0].data.log == ["a", "b"])
+    #expect(events[0].data.finding == "The disk is full.")
+    #expect(events[0].data.message?.hasPrefix("taken down: container") == true)
+  }
+
   @Test func driftIsToldOnceAndItsEnd() async throws {
     let bench = try await Bench()
     let blog = try bench.samples.name("blog")

@@ -37,7 +37,7 @@ import Testing
       policy: HostPolicy(
         mode: .present(mode), configuredMode: next.map { .present($0) } ?? .absent,
         name: next == nil ? .absent : .present("targeted"),
-        modules: modules.map { .present($0.map { PolicyModule(name: $0, priority: 400) }) }
+        modules: modules.map { .present($0.map { InstalledModule(name: $0, priority: 400) }) }
           ?? .unknown("run it as root")),
       engine: try labels.map { try description(hasSELinux: $0) }, knowsContainers: knows
     ).findings

@@ -166,5 +166,37 @@ struct ChangeTests {
     }
     #expect(levels.count == 40)
     #expect(Set(levels).count == 40)
+    // Whoever looks at the folders before anything is noted looks for the same.
+    let seen = labels(of: scene.desired, knowing: scene.memory, hasSELinux: true)
+    #expect(Set(seen.values.map(\.level)) == Set(levels))
+    #expect(labels(of: scene.desired, knowing: scene.memory, hasSELinux: false).isEmpty)
+    var other = scene.memory
+    other.agent = name(AgentID(String(repeating: "b", count: 32)))
+    let others = labels(of: scene.desired, knowing: other, hasSELinux: true)
+    #expect(others.filter { seen[$0.key] == $0.value }.isEmpty)
+  }
+
+  @Test func whatIsRememberedIsNotGivenToAnother() throws {
+    let blog = service("blog")
+    var scene = Scene([blog, service("wiki")])
+    let first = labels(of: scene.desired, knowing: scene.memory, hasSELinux: true)
+    let level = try #require(first[blog.instance]?.level)
+    scene.memory.instances[name(InstanceName("gone"))] = InstanceMemory(level: level)
+    let second = labels(of: scene.desired, knowing: scene.memory, hasSELinux: true)
+    #expect(second[blog.instance]?.level != level)
+    #expect(second[name(InstanceName("gone"))]?.level == level)
+  }
+
+  @Test func ourOwnFoldersAreLabelledWhereSELinuxIsOn() {
+    var scene = Scene([service("blog")])
+    scene.observed.privateFlaws = [
+      Deviation("label of /k/.onionkeeper", expected: "t:s0", observed: "none")
+    ]
+    #expect(scene.plan.isEmpty)
+    scene.observed.privateType = "t"
+    #expect(scene.plan.steps.map(\.action) == [.labelPrivate(type: "t")])
+    #expect(scene.plan.steps.first?.cause == .change)
+    scene.memory.instances[service("blog").instance]?.level = "s0:c1,c2"
+    #expect(scene.plan.steps.first?.cause == .drift)
   }
 }

@@ -119,7 +119,9 @@ import Transport
       position: 1, epoch: "e", sequence: 1,
       event: Event(
         kind: .driftDetected, subject: "host", time: Timestamp(seconds: 0),
-        data: EventData(host: Sample.host, drift: drift, error: long, message: long)))
+        data: EventData(
+          host: Sample.host, drift: drift, error: long, message: long,
+          log: Array(repeating: long, count: 500), finding: long)))
     #expect(try CloudEvent(recorded, shortensAddresses: true).json().count < 128 << 10)
   }
 

@@ -27,14 +27,16 @@ import Testing
     #expect(policy.boolean("tor_can_onion_services") == .present(true))
     #expect(policy.boolean("tor_bind_all_unreserved_ports") == .present(false))
     #expect(policy.boolean("nothing").isAbsent)
-    #expect(policy.module("tor") == .present(PolicyModule(name: "tor", priority: 400)))
+    #expect(policy.module("tor") == .present(InstalledModule(name: "tor", priority: 400)))
     #expect(policy.module("onionkeeper").value != nil)
     #expect(policy.module("container").isAbsent)
     #expect(policy.modules.value?.count == 3)
   }
 
   @Test func aHostWithoutIt() throws {
-    let policy = HostPolicy.read(try FixtureRoot(["etc/hostname": "x"]).tree)
+    let host = try FixtureRoot(["etc/hostname": "x"])
+    let policy = HostPolicy.read(host.tree)
+    withExtendedLifetime(host) {}
     #expect(policy == HostPolicy(mode: .present(.disabled)))
   }
 

@@ -18,7 +18,7 @@ extension SimulatedHost {
     case .writeFiles(let configuration, let network, _, _):
       try writeFiles(configuration, network, extent)
     case .forgetInstance(let instance): try forget(instance)
-    case .forgetService: break
+    case .forgetService, .labelPrivate: break
     default:
       if trouble.engineSilent {
         throw StepFailure(code: "engine.unreachable", message: "the engine does not answer")

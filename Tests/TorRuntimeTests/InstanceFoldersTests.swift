@@ -165,6 +165,41 @@ import Testing
     )
   }
 
+  /// `restorecon -RF` or another container's `:Z` moves the labels of tor's own files too; with the folder's own they come
+  /// back, and nothing outside is touched.
+  @Test func whatLiesInTorsFoldersIsLabelledWithThem() throws {
+    let world = try World()
+    let label = ContainerLabel(type: "container_t", level: "s0:c1,c2")
+    let wanted = "system_u:object_r:container_file_t:s0:c1,c2"
+    let other = "system_u:object_r:var_lib_t:s0"
+    try world.write(files, label: label)
+    let data = "\(world.base)/data"
+    let outside = try world.scratch.folder("outside")
+    try FileManager.default.createDirectory(
+      atPath: "\(data)/keys", withIntermediateDirectories: false)
+    for path in ["\(data)/state", "\(data)/keys/k", "\(outside)/linked", "\(outside)/hard"] {
+      try Data().write(to: URL(fileURLWithPath: path))
+      let folder = try Descriptor.folder(at: (path as NSString).deletingLastPathComponent)
+      try folder.file(FileName((path as NSString).lastPathComponent)).setLabel(other)
+    }
+    try FileManager.default.createSymbolicLink(
+      atPath: "\(data)/link", withDestinationPath: "\(outside)/linked")
+    try FileManager.default.linkItem(atPath: "\(outside)/hard", toPath: "\(data)/hard")
+    func labels(_ folder: String, _ names: String...) throws -> [String?] {
+      let opened = try Descriptor.folder(at: folder)
+      return try names.map { name in try opened.file(FileName(name)).label() }
+    }
+    // The folder is right: what is in it is tor's.
+    try world.write(files, label: label)
+    #expect(try labels(data, "state") == [other])
+
+    try Descriptor.folder(at: data).setLabel(other)
+    try world.write(files, label: label)
+    #expect(try labels(data, "state", "keys", "keys/k") == [wanted, wanted, wanted])
+    #expect(try labels(outside, "linked", "hard") == [other, other])
+    #expect(try world.look(label: label).flaws.isEmpty)
+  }
+
   @Test func removalKeepsTheGuardsAndFollowsNothing() throws {
     let world = try World()
     try world.write(files)

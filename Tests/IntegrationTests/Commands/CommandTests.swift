@@ -26,6 +26,7 @@ import Testing
       #expect(proof.output.contains("CapBnd 0000000000000000"))
       #expect(proof.output.contains("NoNewPrivs 1  Seccomp 2"))
       #expect(proof.output.contains("off: not the public Tor network"))
+      try await host.examine()
 
       // Drift that an engine repairs by nobody: its own kill, a lost owner, a lost container.
       let address = try host.address("blog")

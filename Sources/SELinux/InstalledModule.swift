@@ -1,5 +1,5 @@
 /// A module of the installed policy, as the module store has it.
-public struct PolicyModule: Hashable, Sendable {
+public struct InstalledModule: Hashable, Sendable {
   public var name: String
   /// 100 is the distribution's, 400 what `semodule -i` uses: the highest of one name counts.
   public var priority: Int
