@@ -180,7 +180,7 @@ public struct Adoption: Sendable {
         KeepingError(
           error.isAbsence
             ? "is not there: not mounted, or tor never ran; --root DIR looks below another folder"
-            : error.number == ELOOP
+            : request.container != nil && error.number == ELOOP
               ? "cannot be reached: a link is on its way, and none is followed"
               : "cannot be read: \(error.reason)"
                 + (geteuid() == 0 ? "" : " (run this as root)")))

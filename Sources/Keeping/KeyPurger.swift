@@ -53,7 +53,8 @@ public struct KeyPurger: Sendable {
     // Whoever looks for a lost key later must find who deleted it: without a journal nothing is.
     try await work.record(
       .actionSucceeded, "purgeKey", nil, address,
-      "begins to delete the key of \(key.service), retired as \(id)", service: key.service)
+      "begins to delete the key of \(key.service), retired as \(id)", outcome: "begun",
+      service: key.service)
     let isUnpinned: Bool
     do throws(KeyStoreError) {
       isUnpinned = try await work.keys.purge(id, address)

@@ -52,7 +52,9 @@ public struct TakeOver: Sendable {
     guard try await engine.inspect(name) == nil else {
       throw KeepingError("a container \(name) is there already: rename it; nothing was touched")
     }
-    try await tell("takes over \(list(services.keys)) from container \(container.name): stops it")
+    try await tell(
+      "takes over \(list(services.keys)) from container \(container.name): stops it",
+      outcome: "begun")
     var warnings: [String] = []
     do throws(EngineError) {
       try await engine.neverRestart(container.id)
@@ -185,9 +187,10 @@ public struct TakeOver: Sendable {
     return true
   }
 
-  private func tell(_ message: String) async throws {
+  /// Equal events are counted, whatever their messages say: the outcome tells begin from end.
+  private func tell(_ message: String, outcome: String = "succeeded") async throws {
     let work = try await KeyWork(configuration, uid: uid)
-    try await work.record(.actionSucceeded, "takeOver", nil, nil, message)
+    try await work.record(.actionSucceeded, "takeOver", nil, nil, message, outcome: outcome)
     try await work.journal.close()
   }
 }
