@@ -1,3 +1,4 @@
+import CGit2
 import Glibc
 
 /// A SOCKS5 proxy (RFC 1928, 1929) that conversations go through, for example Tor's.

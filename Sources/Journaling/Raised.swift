@@ -12,6 +12,10 @@ public struct RaisedFact: Hashable, Sendable, Codable {
   public var moved: Timestamp
   /// The event that told of it.
   public var event: Event
+
+  /// How the revision in force does is remembered here too, so that it is told once: that is no trouble, and what of it
+  /// is one is raised by itself.
+  public var isTrouble: Bool { event.kind != .revisionApplied }
 }
 
 extension Journal {

@@ -51,15 +51,19 @@ struct HostChecker {
       allow: allow, serviceLimit: value["allow"]?["services"]?.integer ?? 500, webhooks: webhooks,
       network: network.0, networkNote: network.1,
       redactsAddresses: value["redactAddresses"]?.boolean ?? false)
-    configuration.floor = value["repository"]?["trust"]?["since"]?.text.flatMap { CommitID($0) }
-    configuration.freshness =
-      value["repository"]?["trust"]?["freshness"]?.integer.map { Double($0) }
+    readLimits(of: value["repository"]?["trust"], into: &configuration)
     configuration.ageIdentity = identity
     configuration.forge = forge
     configuration.push = push
     configuration.backupRecipients = value["backup"]?["recipients"]?.texts ?? []
     configuration.allowsSingleHop = value["allow"]?["singleHop"]?.boolean ?? false
     return configuration
+  }
+
+  private func readLimits(of trust: FieldValue?, into configuration: inout HostConfiguration) {
+    guard let trust else { return }
+    if let since = trust["since"]?.text { configuration.floor = CommitID(since) }
+    if let seconds = trust["freshness"]?.integer { configuration.freshness = Double(seconds) }
   }
 
   private mutating func fail(_ value: FieldValue?, _ path: String, _ message: String) {

@@ -170,17 +170,16 @@ extension LiveWorld {
         data: configuration.network.dataFolder)
     case .verifyConfiguration(let specification):
       try HostFolders.check(specification.mounts)
+      // A verifying tor reads the DataDirectory too. Where no container runs, nobody writes what is walked; one that the
+      // engine starts again and again, since its tor cannot read what is there, writes nothing either.
+      let state = try await engine().inspect(specification.name)?.state
+      if state != .running, state != .paused { try reown(specification) }
       try await work.verify(specification)
     case .createContainer(let specification):
       try HostFolders.check(specification.mounts)
       let effect = try await work.create(specification)
       // It is there and does not run, so nobody writes what is walked here.
-      for mount in specification.mounts
-      where mount.destination == TorLayout.data || mount.destination == TorLayout.run {
-        let folder = mount.source.split(separator: "/").last.map(String.init) ?? ""
-        let count = try folders.reown(folder, of: specification.instance, owner: torOwner)
-        if count > 0 { log("\(count) objects in \(mount.source) belong to user \(torOwner) now") }
-      }
+      try reown(specification)
       return effect
     case .joinNetwork(_, let container, let network):
       try await work.join(container, network)
@@ -206,6 +205,16 @@ extension LiveWorld {
     default: break
     }
     return .none
+  }
+
+  /// Gives what lies in `data/` and `run/` to the user that tor has now. Only while no container of the instance runs.
+  private func reown(_ specification: ContainerSpecification) throws {
+    for mount in specification.mounts
+    where mount.destination == TorLayout.data || mount.destination == TorLayout.run {
+      let folder = mount.source.split(separator: "/").last.map(String.init) ?? ""
+      let count = try folders.reown(folder, of: specification.instance, owner: torOwner)
+      if count > 0 { log("\(count) objects in \(mount.source) belong to user \(torOwner) now") }
+    }
   }
 
   /// tor reads key and client files anew at a reload, and opens a service that has lost its clients: they must be just

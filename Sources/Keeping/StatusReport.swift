@@ -107,7 +107,7 @@ public struct StatusReport: Encodable, Sendable {
       host: configuration.host, agent: agent, isRunning: isHeld(configuration),
       revision: accepted?.commit, acceptedAt: accepted?.acceptedAt.description, engine: engine,
       network: configuration.networkNote ?? "public", services: services,
-      troubles: try await journal.raised().map {
+      troubles: try await journal.raised().filter(\.isTrouble).map {
         TroubleReport(
           key: $0.key, since: $0.since.description,
           message: $0.event.data.message ?? $0.event.data.error ?? $0.event.kind.rawValue)

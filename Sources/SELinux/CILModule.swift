@@ -46,6 +46,9 @@ public struct CILModule: Hashable, Sendable {
       if takesWhole(parts, node.line) { continue }
       waiting += parts
     }
+    // A domain of the module's own needs a way in, and nobody else's is opened by it.
+    for door in doors where !types.contains(door.domain) { dangers.append(door.concern) }
+    doors = []
     rules.sort()
     dangers.sort { ($0.line, $0.grant) < ($1.line, $1.grant) }
     notes.sort { ($0.line, $0.grant) < ($1.line, $1.grant) }
@@ -75,6 +78,14 @@ public struct CILModule: Hashable, Sendable {
     return true
   }
 
+  /// Ways into a domain, until it is known whose domain it is.
+  private var doors: [Door] = []
+
+  private struct Door: Hashable {
+    var domain: String
+    var concern: Concern
+  }
+
   private mutating func takeRule(_ parts: [CILNode], _ line: Int) {
     guard parts.count == 4, let source = parts[1].word, let target = parts[2].word else {
       note(line, "allow", parts, "has a form that is not looked into")
@@ -97,6 +108,15 @@ public struct CILModule: Hashable, Sendable {
       if let reason = Danger.of(
         source: source, target: rule.target, targetClass: name, permission: permission)
       {
+        guard permission != "entrypoint" || doors.count >= Self.concernLimit else {
+          doors.append(
+            Door(
+              domain: source,
+              concern: Concern(
+                line: line, grant: "\(name):\(permission)", statement: Self.short(parts),
+                reason: reason)))
+          continue
+        }
         danger(line, "\(name):\(permission)", parts, reason)
       }
     }

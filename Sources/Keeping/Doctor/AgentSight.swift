@@ -28,7 +28,7 @@ struct AgentSight: Sendable {
     }
     let sight = AgentSight(
       agent: agent, memory: memory, desired: desired, latest: times.max(),
-      troubles: try await journal.raised())
+      troubles: try await journal.raised().filter(\.isTrouble))
     try await journal.close()
     return sight
   }

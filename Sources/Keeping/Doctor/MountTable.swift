@@ -1,4 +1,5 @@
 import Descriptors
+import Glibc
 import OnionModel
 
 /// What is mounted where, and what should be.
@@ -22,7 +23,8 @@ struct MountTable: Hashable, Sendable {
 
   static func read(_ tree: HostTree) -> MountTable {
     let mounted = seen { () throws(FileError) in
-      try tree.text("/proc/self/mountinfo", limit: mountLimit)
+      // Not /proc/self, which is a link.
+      try tree.text("/proc/\(getpid())/mountinfo", limit: mountLimit)
     }
     let wanted = seen { () throws(FileError) in try tree.text("/etc/fstab", limit: fstabLimit) }
     return MountTable(mounted: mounted.map(mountinfo), wanted: wanted.map(fstab))

@@ -8,25 +8,31 @@ import Testing
     _ = try await host.engine("-X POST \(data) 'http://e/v1.41/containers/\(path)'")
   }
 
-  /// tor with its torrc and its service directory mounted from the host.
+  /// tor with its torrc and its service directory mounted from the host. Not below `/var/lib/tor`: in our image that is the
+  /// packaged user's alone.
   private func start(_ name: String, of host: CommandHost, image: String) async throws {
     let native = "\(host.folder)/native"
     try await must(
       "mkdir -m 755 \(native) && mkdir -m 700 \(native)/hs && chown 7942:7942 \(native)/hs")
     try host.write(
       "native/torrc",
-      "DataDirectory /tmp/data\nDisableNetwork 1\nSocksPort 0\nHiddenServiceDir /var/lib/tor/hiddenservice\n"
+      "DataDirectory /tmp/data\nDisableNetwork 1\nSocksPort 0\nHiddenServiceDir /hs\n"
         + "HiddenServicePort 80 127.0.0.1:8080\n")
     let limit =
       #"{"Name":"nofile","Soft":1024,"Hard":1024},{"Name":"nproc","Soft":1024,"Hard":1024}"#
     let body =
       #"{"Image":"\#(image)","User":"7942:7942","Entrypoint":["tor","-f","/etc/torrc-hand"],"Cmd":[],"#
       + #""HostConfig":{"NetworkMode":"none","Ulimits":[\#(limit)],"RestartPolicy":{"Name":"always"},"#
-      + #""Binds":["\#(native)/torrc:/etc/torrc-hand:ro","\#(native)/hs:/var/lib/tor/hiddenservice"]}}"#
+      + #""Binds":["\#(native)/torrc:/etc/torrc-hand:ro","\#(native)/hs:/hs"]}}"#
     try await post(host, "create?name=\(name)", body)
     try await post(host, "\(name)/start")
-    try await eventually("the hand-run tor has made its key", within: 60) {
-      FileManager.default.fileExists(atPath: "\(native)/hs/hostname")
+    do {
+      try await eventually("the hand-run tor has made its key", within: 60) {
+        FileManager.default.fileExists(atPath: "\(native)/hs/hostname")
+      }
+    } catch {
+      let log = try await host.engine("'http://e/v1.41/containers/\(name)/logs?stdout=1&stderr=1'")
+      throw Unfit("\(error): \(log.suffix(2000))")
     }
   }
 

@@ -108,7 +108,9 @@ import Testing
     try await must("rm -rf \(host.state) && mv \(host.folder)/old-state \(host.state)")
     try await host.apply()
     #expect(try host.address("late") == late)
-    #expect(try await self.containers(host).filter { !$0.hasPrefix("onionkeeper-late") } == running)
+    // Folders that were put back are others than those that tors had mounted: those may start anew, and none goes.
+    let names = Set(running.map { String($0.prefix { $0 != " " }) })
+    #expect(names.isSubset(of: try await host.containers().keys))
 
     try await must("rm -rf \(host.state)")
     #expect(try await host.onionkeeper("apply").errors.contains("onionkeeper setup"))

@@ -41,7 +41,7 @@ def failure(track):
     track.claim(rules == [CAPABILITY], f"`policy from-audit` writes the one rule: {CAPABILITY}", module.read_text())
     modules = [module, *sorted(pathlib.Path("/job/policies").glob("onionkeeper_container.cil"))]
     # A domain of containers is entered through the files of its image: `install` wants that said.
-    run(PROGRAM, "policy", "install", "--allow", "file:entrypoint", *modules)
+    run(PROGRAM, "policy", "install", *modules)
     track.say(f"ok `policy install` loads {' and '.join(m.stem for m in modules)}")
     run("systemctl", "start", UNIT)
     hostname = SERVICE / "hostname"
