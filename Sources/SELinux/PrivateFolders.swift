@@ -5,7 +5,7 @@ public import OnionModel
 /// keys) and the journal. They are root's alone already; the label is the second lock.
 public struct PrivateFolders: Sendable {
   /// The type that our policy module `onionkeeper` brings for them.
-  public static let ownType = "onionkeeper_private_t"
+  public static let ownType = "onionkeeper_secret_t"
   /// Without the module: what `/var/lib` bears anyway, so that `restorecon` agrees. Containers may list such folders and
   /// read no file in them (sesearch over Debian's and Fedora's policy).
   public static let stockType = "var_lib_t"
