@@ -89,7 +89,15 @@ import Testing
           let revision = try await must("git -C \(host.repository) rev-parse HEAD")
             .trimmingCharacters(in: .whitespacesAndNewlines)
           _ = try await host.onionkeeper("approve \(revision) --engine")
-          try await host.apply()
+          // The engine may be about to start a container of before, whose tor cannot read what is there: what fails
+          // meanwhile is tried again.
+          var last = ""
+          try await eventually("all is as defined again", within: 90, saying: { last }) {
+            let ended = try await host.onionkeeper("apply")
+            last = ended.output + ended.errors
+            return try await host.containers()["onionkeeper-blog"] == "running" && ended.code == 0
+              && !ended.output.contains("next try")
+          }
           #expect(try await host.containers()["onionkeeper-blog"] == "running")
           #expect(try host.address("blog") == address)
           for path in [state, "\(host.keys)/blog/blog/hs_ed25519_secret_key"] {
