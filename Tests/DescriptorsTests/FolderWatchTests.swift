@@ -24,8 +24,9 @@ import Testing
     ]
   }
 
+  /// The first element may be of what was seen already.
   private func news() async {
-    for await _ in watch.news { return }
+    for await _ in watch.news where watch.hasNews { return }
   }
 
   private func path(_ name: String) -> String { "\(scratch.path)/\(name)" }
