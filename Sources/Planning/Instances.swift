@@ -222,6 +222,34 @@ extension Planner {
     add(StepGroup(subject: .instance(instance), steps: steps))
   }
 
+  /// An image takes minutes to build, or is not to be had, and comes before all instances: whoever runs open and must not
+  /// (promise 2) is stopped in a round of its own before that.
+  mutating func closeBeforeBuilding(_ sight: Sight) {
+    let isBuilding = groups.contains { group in
+      group.subject == .host
+        && group.steps.contains { if case .buildImage = $0.action { true } else { false } }
+    }
+    guard isBuilding else { return }
+    var urgent: [StepGroup] = []
+    for (instance, memory) in memory.instances.sorted(by: { $0.key < $1.key }) {
+      guard let applied = memory.applied else { continue }
+      let found = exposures(applied)
+      let open = containers(of: instance, in: sight).filter {
+        $0.state == .running && $0.id == applied.containerID
+      }
+      guard !found.isEmpty, !open.isEmpty else { continue }
+      urgent.append(
+        StepGroup(
+          subject: .instance(instance),
+          steps: open.map {
+            Step(
+              .removeContainer(instance, id: $0.id), cause: .change, deviations: found,
+              interrupts: true)
+          }))
+    }
+    if !urgent.isEmpty { groups = urgent }
+  }
+
   /// Of all services, not only its members: one that moved away or bears another name may still be served as it was.
   private func exposures(_ applied: AppliedConfiguration) -> [Deviation] {
     var found: [Deviation] = []

@@ -199,4 +199,19 @@ struct ChangeTests {
     scene.memory.instances[service("blog").instance]?.level = "s0:c1,c2"
     #expect(scene.plan.steps.first?.cause == .drift)
   }
+
+  /// A commit that closes a service and wants another image, too: it never stays open until that image is built.
+  @Test func aClosedServiceWaitsForNoImage() {
+    var blog = service("blog")
+    let forum = service("forum")
+    var scene = Scene([blog, forum])
+    scene.desired.recipe = ImageRecipe(prefix: "onionkeeper", base: .bootstrap("trixie"))
+    scene.observed.image = .absent
+    #expect(words(scene.plan).first == "buildImage")
+    blog.access = .clients([alice])
+    scene.desired.services = [blog, forum]
+    #expect(words(scene.plan) == ["removeContainer"])
+    #expect(scene.plan.groups.map(\.subject) == [.instance(blog.instance)])
+    #expect(scene.findings.isEmpty)
+  }
 }
