@@ -1,6 +1,6 @@
 /// Polls until `condition` holds; `false` if it does not within the deadline, which is far beyond what any machine needs.
 public func eventually(
-  within deadline: Duration = .seconds(30), _ condition: () async throws -> Bool
+  within deadline: Duration = .seconds(120), _ condition: () async throws -> Bool
 ) async rethrows -> Bool {
   let end = ContinuousClock.now + deadline
   while ContinuousClock.now < end {
