@@ -7,7 +7,7 @@ public struct PrivateFolders: Sendable {
   /// The type that our policy module `onionkeeper` brings for them.
   public static let ownType = "onionkeeper_secret_t"
   /// Without the module: what `/var/lib` bears anyway, so that `restorecon` agrees. Containers may list such folders and
-  /// read no file in them (sesearch over Debian's and Fedora's policy).
+  /// read no file in them (sesearch over Debian's policy; Fedora's was not looked at).
   public static let stockType = "var_lib_t"
 
   /// Entries of both folders that are looked at: ten thousand retired keys would be more than anybody has.

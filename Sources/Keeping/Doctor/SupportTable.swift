@@ -2,8 +2,9 @@ import OnionModel
 
 /// Until when a distribution release gets security fixes.
 ///
-/// Debian: distro-info-data's debian.csv (package of October 2026; `eol` and `eol-lts`). Alpine: the table of releases on
-/// its own site (branch, end of support). Both move rarely; a release that is not here is said to be unknown.
+/// Debian from bookworm on: distro-info-data's debian.csv (package of October 2026; `eol` and `eol-lts`). Older Debian
+/// releases and Alpine 3.18 and 3.19 were written from memory, the other Alpine rows after third-party pages: not yet held
+/// against their projects' own tables.
 struct SupportTable {
   struct Release: Hashable {
     /// As people call it: `bookworm`, `3.22`.
