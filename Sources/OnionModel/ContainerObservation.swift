@@ -195,6 +195,8 @@ public struct ContainerObservation: Hashable, Sendable {
     labels[ContainerLabelKey.instance].flatMap { InstanceName($0) }
   }
   public var specificationDigest: String? { labels[ContainerLabelKey.specification] }
+  /// The engine is about to remove it, which takes Docker seconds: it is as good as gone.
+  public var isLeaving: Bool { state == .other("removing") }
 }
 
 extension ContainerSpecification {

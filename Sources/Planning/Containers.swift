@@ -21,7 +21,7 @@ extension Planner {
         .unknown, sheet, &group, "network \(sheet.specification.network) cannot be seen: \(reason)")
       return
     }
-    let running = sheet.containers.filter { $0.state != .other("removing") }
+    let running = sheet.containers.filter { !$0.isLeaving }
     guard let container = preferred(running, sheet) else {
       if let seconds = secondsStopped(sheet) {
         hold(

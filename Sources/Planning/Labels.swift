@@ -39,7 +39,8 @@ extension Planner {
       type == ContainerLabel.commonType || observed.hasOwnDomain != false
     else { return nil }
     guard case .present(let containers) = observed.containers else { return type }
-    return containers.contains { remembered.containerIDs.contains($0.id) } ? type : nil
+    return containers.contains { remembered.containerIDs.contains($0.id) && !$0.isLeaving }
+      ? type : nil
   }
 
   /// A module that was installed is no reason to restart a tor (promise 7): what is there keeps its domain, and the next
@@ -48,7 +49,9 @@ extension Planner {
     _ specification: ContainerSpecification, unless containers: [ContainerObservation]
   ) -> ContainerSpecification {
     guard specification.label != nil,
-      !containers.contains(where: { $0.specificationDigest == specification.digest })
+      !containers.contains(where: {
+        $0.specificationDigest == specification.digest && !$0.isLeaving
+      })
     else { return specification }
     var next = specification
     if observed.hasOwnDomain != nil { next.label?.type = nextDomain }

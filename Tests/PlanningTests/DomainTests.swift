@@ -63,6 +63,18 @@ import Testing
     #expect(created(scene) == [domain])
   }
 
+  /// An engine lists what it is about to remove for seconds: that container's domain is nobody's any more.
+  @Test func whatIsBeingRemovedKeepsNoDomain() {
+    var scene = scene(provenIn: ContainerLabel.commonType, hasOwnDomain: true)
+    scene.observed.containers = .present(
+      (scene.observed.containers.value ?? []).map { container in
+        var container = container
+        container.state = ContainerState("removing")
+        return container
+      })
+    #expect(created(scene) == [ContainerLabel.ownType])
+  }
+
   /// Recreated for another reason, it gets the new domain in the same go.
   @Test func aChangeTakesItAlong() {
     var scene = scene(provenIn: ContainerLabel.commonType, hasOwnDomain: true)
