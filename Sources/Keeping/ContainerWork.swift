@@ -1,4 +1,5 @@
 import Engine
+import Explaining
 import OnionModel
 import TorRuntime
 
@@ -119,7 +120,9 @@ struct ContainerWork: Sendable {
       }
     }
     try await remove(id)
-    return .takenDown(log: lines, finding: LogLines.finding(in: lines))
+    // What the agent's own guard says comes first; what `explain` makes of tor's lines, else.
+    return .takenDown(
+      log: lines, finding: LogLines.finding(in: lines) ?? Explanation.ofLog(lines).summary)
   }
 
   func update(_ specification: ContainerSpecification, _ id: String) async throws {

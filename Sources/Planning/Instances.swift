@@ -222,30 +222,17 @@ extension Planner {
     add(StepGroup(subject: .instance(instance), steps: steps))
   }
 
-  /// An image takes minutes to build, or is not to be had, and comes before all instances: whoever runs open and must not
-  /// (promise 2) is stopped in a round of its own before that.
-  mutating func closeBeforeBuilding(_ sight: Sight) {
+  /// An image takes minutes to build, or is not to be had, and comes before all instances. What a group ends before
+  /// anything else must not run on meanwhile (promises 2 and 4): that is done in a round of its own.
+  mutating func endBeforeBuilding() {
     let isBuilding = groups.contains { group in
       group.subject == .host
         && group.steps.contains { if case .buildImage = $0.action { true } else { false } }
     }
     guard isBuilding else { return }
-    var urgent: [StepGroup] = []
-    for (instance, memory) in memory.instances.sorted(by: { $0.key < $1.key }) {
-      guard let applied = memory.applied else { continue }
-      let found = exposures(applied)
-      let open = containers(of: instance, in: sight).filter {
-        $0.state == .running && $0.id == applied.containerID
-      }
-      guard !found.isEmpty, !open.isEmpty else { continue }
-      urgent.append(
-        StepGroup(
-          subject: .instance(instance),
-          steps: open.map {
-            Step(
-              .removeContainer(instance, id: $0.id), cause: .change, deviations: found,
-              interrupts: true)
-          }))
+    let urgent = groups.compactMap { group -> StepGroup? in
+      let ends = group.steps.prefix { $0.removedID != nil }
+      return ends.isEmpty ? nil : StepGroup(subject: group.subject, steps: Array(ends))
     }
     if !urgent.isEmpty { groups = urgent }
   }

@@ -55,7 +55,7 @@ struct Planner {
     planInstances(sight)
     protectOthers(sight)
     planBackups(sight)
-    closeBeforeBuilding(sight)
+    endBeforeBuilding()
     groups.removeAll { $0.steps.isEmpty }
     result.groups = groups
     result.waiting = waiting
