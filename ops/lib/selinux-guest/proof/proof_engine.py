@@ -5,6 +5,7 @@ import proof_audit
 from demo_engine import EngineAPI, Process
 from demo_story import Broken, Lost, wait
 
+PROGRAM = "/usr/local/bin/onionkeeper"
 SERVICES = ("blog", "vault")
 SOCKETS = {"docker": "/run/docker.sock", "podman": "/run/podman/podman.sock"}
 UNITS = {"docker": ["docker.service"], "podman": ["podman.socket"]}
@@ -34,7 +35,7 @@ Description=Onionkeeper on {kind}
 After=network.target {engine}
 
 [Service]
-ExecStart=/usr/local/sbin/onionkeeper run --config {config}
+ExecStart=/usr/local/bin/onionkeeper run --config {config}
 Restart=on-failure
 
 [Install]
@@ -52,6 +53,13 @@ def run(*words, codes=(0,), seconds=PATIENCE):
     return done.returncode, done.stdout
 
 
+def said(*words):
+    """The exit code, and both outputs together."""
+    done = subprocess.run([str(w) for w in words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, errors="replace", timeout=PATIENCE)
+    return done.returncode, done.stdout
+
+
 def label(path):
     return os.getxattr(path, "security.selinux", follow_symlinks=False).rstrip(b"\0").decode()
 
@@ -61,7 +69,8 @@ class Host:
 
     def __init__(self, track, kind):
         self.track, self.kind = track, kind
-        self.root = pathlib.Path(f"/var/lib/onionkeeper-{kind}")
+        # One where our module's file contexts expect it, the other where they know nothing of it.
+        self.root = pathlib.Path("/var/lib/onionkeeper" if kind == "docker" else f"/var/lib/onionkeeper-{kind}")
         self.config = pathlib.Path(f"/etc/onionkeeper/{kind}.yaml")
         self.unit = f"onionkeeper-{kind}.service"
         self.engine = EngineAPI(SOCKETS[kind])
@@ -69,17 +78,14 @@ class Host:
     # ---- the agent
 
     def command(self, *words, codes=(0,)):
-        return run("/usr/local/sbin/onionkeeper", *words, "--config", self.config, codes=codes)
+        return run(PROGRAM, *words, "--config", self.config, codes=codes)
 
     def said(self, *words):
-        """The exit code, and both outputs together."""
-        done = subprocess.run(["/usr/local/sbin/onionkeeper", *words, "--config", self.config], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE)
-        return done.returncode, done.stdout
+        return said(PROGRAM, *words, "--config", self.config)
 
     def json(self, *words, codes=(0,)):
-        code, said = self.command(*words, "--json", codes=codes)
-        return code, json.loads(said)
+        code, text = self.command(*words, "--json", codes=codes)
+        return code, json.loads(text)
 
     def services(self):
         return {s["name"]: s for s in self.json("status")[1]["services"]}
@@ -120,6 +126,11 @@ class Host:
     def context(self, name):
         """What the kernel says that tor runs as."""
         pid = self.tor(name)["State"]["Pid"]
+        return pathlib.Path(f"/proc/{pid}/attr/current").read_text().rstrip("\0\n")
+
+    def agent(self):
+        """What the agent itself runs as."""
+        pid = run("systemctl", "show", "-P", "MainPID", self.unit)[1].strip()
         return pathlib.Path(f"/proc/{pid}/attr/current").read_text().rstrip("\0\n")
 
     def level(self, name):
@@ -303,8 +314,10 @@ def strangers(track, kind):
 
 
 def own_domain(track, kind):
-    """With our module installed, what is made from now on runs in the tighter domain."""
+    """With our modules installed, the agent runs in its own domain, and what it makes from now on in the tighter one."""
     host = Host(track, kind)
+    agent = host.agent()
+    track.claim(agent == "system_u:system_r:onionkeeper_t:s0-s0:c0.c1023", f"the agent runs in its own domain: {agent}", agent)
     before = host.level("vault")
     host.engine.remove(f"ok-{kind}-vault")
     host.come_up()
