@@ -38,9 +38,11 @@ public struct ExplanationText {
     let read = "Read \(given)\(kinds.isEmpty ? "" : " (\(kinds))")."
     let causes = explanation.findings.filter { $0.impact != .notice }.count
     if explanation.findings.isEmpty {
-      return explanation.unexplained.isEmpty
-        ? "\(read) Nothing in it that is known here is wrong."
-        : "\(read) No cause that is known here is in it."
+      if !explanation.unexplained.isEmpty { return "\(read) No cause that is known here is in it." }
+      if count == 0 { return "\(read) That says nothing." }
+      return kinds.isEmpty
+        ? "\(read) It is none of what can be read here: audit records, a log of tor, torrc, a unit, a listing."
+        : "\(read) Nothing in it that is known here is wrong."
     }
     if causes == 0 { return "\(read) Nothing in it is why tor would fail; what it does show:" }
     return "\(read) \(causes) finding\(causes == 1 ? "" : "s"), what blocks first comes first:"

@@ -25,7 +25,7 @@ struct ExplainerTests {
     let explanation = explain("")
     #expect(explanation.findings == [])
     #expect(explanation.unexplained == [])
-    #expect(ExplanationText().lines(explanation).first?.contains("Nothing in it") ?? false)
+    #expect(ExplanationText().lines(explanation).first?.contains("That says nothing") ?? false)
   }
 
   @Test("The same bytes in chunks of any size say the same", arguments: [1, 7, 64, 4096])

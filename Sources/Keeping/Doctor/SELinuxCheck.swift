@@ -35,8 +35,10 @@ struct SELinuxCheck {
       .selinux, .risk,
       "switched off, though policy \(policy.name.value ?? "of some name") is installed",
       mend: [
-        "set SELINUX=enforcing in /etc/selinux/config, and take selinux=0 off the kernel's command line",
-        "fixfiles onboot && reboot",
+        "set SELINUX=permissive in /etc/selinux/config, and take selinux=0 off the kernel's command line"
+          + " (Debian: selinux-activate does both)",
+        "fixfiles -F onboot && reboot   # labels all files anew: enforcing before that, it may not boot",
+        "once `ausearch -m AVC -ts boot` is quiet: set SELINUX=enforcing, setenforce 1",
       ])
   }
 
