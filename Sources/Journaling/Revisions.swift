@@ -53,7 +53,32 @@ public struct LastGood: Hashable, Sendable {
   }
 }
 
+/// When a tip of the branch was first seen: what `soak` counts from.
+public struct SeenTip: Hashable, Sendable, Codable {
+  public var commit: CommitID
+  public var at: Timestamp
+
+  public init(commit: CommitID, at: Timestamp) {
+    self.commit = commit
+    self.at = at
+  }
+}
+
 extension Journal {
+  /// The tips that wait for their soak time, the oldest first: a restart is no reason to wait anew.
+  public func seenTips() async throws(JournalError) -> [SeenTip] {
+    try await read("read the tips that were seen") { database in
+      try Meta.seen.read(database).map { try JSON.value($0, place: "meta seen") } ?? []
+    }
+  }
+
+  public func setSeenTips(_ tips: [SeenTip]) async throws(JournalError) {
+    try await write("note the tips that were seen") { database in
+      let text = tips.isEmpty ? nil : try JSON.text(tips)
+      if try Meta.seen.read(database) != text { try Meta.seen.write(database, text) }
+    }
+  }
+
   /// Makes `revision` the accepted one, with all its files by path, the memory and the events that go with it:
   /// all of it or nothing. From now on drift is repaired towards it without any repository.
   public func accept(

@@ -102,6 +102,8 @@ enum Meta: String {
   case epoch, file, identity, engine, rebuilt, settled
   /// `Memory.heldFromPruning`, a JSON list of names.
   case held
+  /// Tips of the branch and when each was first seen, a JSON list of `SeenTip`, the oldest first.
+  case seen
 
   func read(_ database: Database) throws -> String? {
     try String.fetchOne(

@@ -93,7 +93,11 @@ extension Keeper {
   }
 
   private func answer(_ question: RevisionSource.Question) async -> SourceInquiry.Answer {
-    let finding = await finding { [self] in try await ask(question) }
+    let finding = await finding { [self] in
+      let look = try await ask(question)
+      if question.soak > 0 { try await journal.setSeenTips(await source.seen) }
+      return look
+    }
     var answer = SourceInquiry.Answer(finding: finding)
     if let accepted = question.accepted {
       answer.standing = await source.standing(of: accepted, now: question.now)
@@ -197,6 +201,15 @@ extension Keeper {
     }
   }
 
+  /// Before anything acts, and before the repository is asked: whether signers that moved still trust the accepted
+  /// revision. From the mirror alone, and once; where it cannot be told, what was told last stays.
+  func judgeStanding() async throws {
+    guard inquiry == nil, let accepted = try await journal.acceptedRevision() else { return }
+    let now = wallTime()
+    let standing = await source.standing(of: accepted.commit, now: now, mayFetch: false)
+    try await tell(standing, at: now)
+  }
+
   /// What the accepted revision's loss of trust is raised under.
   static let distrust = "trust"
 
@@ -280,7 +293,8 @@ extension Keeper {
   }
 
   private func ask(_ question: RevisionSource.Question) async throws -> RevisionSource.Look {
-    try await source.look(question) { try await self.journal.refused($0) }
+    if question.soak > 0 { await source.recall(try await journal.seenTips()) }
+    return try await source.look(question) { try await self.journal.refused($0) }
   }
 
   private func revision(
@@ -296,6 +310,13 @@ extension Keeper {
 
   /// What the accepted revision wants of this host; from the journal alone, so that no repository is needed.
   func desiredState(isReadOnly: Bool = false) async throws(JournalError) -> (Desired, [Diagnostic])
+  {
+    var (desired, diagnostics) = try await readAccepted(isReadOnly: isReadOnly)
+    desired.isDistrusted = try await journal.raised().contains { $0.key == Self.distrust }
+    return (desired, diagnostics)
+  }
+
+  private func readAccepted(isReadOnly: Bool) async throws(JournalError) -> (Desired, [Diagnostic])
   {
     guard let latest = try await journal.acceptedRevision() else {
       return (reader.nothing(configuration), [])

@@ -133,6 +133,7 @@ public actor Keeper {
     trigger: String, asks: Bool = true, patience: Duration? = Keeper.patience,
     bundle: String? = nil
   ) async throws -> PassReport {
+    try await judgeStanding()
     let note: SourceNote?
     if let bundle {
       note = try await followBundle(bundle)

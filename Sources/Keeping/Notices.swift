@@ -60,7 +60,7 @@ struct Notices: Sendable {
     case .nameTaken, .targetMissing, .budget, .unknown, .imageMissing, .notMounted,
       .backup:
       .driftStalled
-    case .backoff, .paused, .stopped, .moving: nil
+    case .backoff, .paused, .stopped, .moving, .distrusted: nil
     }
   }
 

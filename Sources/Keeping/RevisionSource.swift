@@ -1,4 +1,5 @@
 import GitSource
+import Journaling
 import OnionModel
 
 /// A commit that may not act, and why: the same each time, until trust or the commit's history moves.
@@ -68,7 +69,8 @@ actor RevisionSource {
 
   private let mirror: GitMirror
   private let trust: TrustPolicy
-  private var seen: [(commit: CommitID, at: Timestamp)] = []
+  /// Tips by when they were first seen, the oldest first; those that wait for their soak time, and the last that need not.
+  private(set) var seen: [SeenTip] = []
   /// The accepted revision that was judged by this trust; it does not change while this lives.
   private var standing: (commit: CommitID, is: Standing)?
 
@@ -120,12 +122,16 @@ actor RevisionSource {
 
   /// Judges the accepted revision by the trust that is configured now, once: whoever may no longer sign should not have
   /// signed what is in force.
-  func standing(of accepted: CommitID, now: Timestamp) async -> Standing {
+  /// - Parameter mayFetch: where the mirror does not have it.
+  func standing(of accepted: CommitID, now: Timestamp, mayFetch: Bool = true) async -> Standing {
     if trust == .transport { return .trusted }
     if let standing, standing.commit == accepted { return standing.is }
     let result: Standing
     do throws(GitError) {
-      if await !mirror.contains(accepted.text) { try await mirror.fetch() }
+      if await !mirror.contains(accepted.text) {
+        guard mayFetch else { return .unknown }
+        try await mirror.fetch()
+      }
       _ = try await mirror.authenticate(
         accepted.text, by: trust, times: CommitTimeBounds(now: now.seconds), since: [accepted.text])
       result = .trusted
@@ -137,17 +143,22 @@ actor RevisionSource {
     return result
   }
 
+  /// What an agent before this one has seen. Nothing once this one has looked itself.
+  func recall(_ tips: [SeenTip]) {
+    if seen.isEmpty { seen = tips.suffix(Self.seenLimit) }
+  }
+
   /// Remembers when a tip was first seen. What the branch no longer holds was withdrawn: it does not ripen.
   private func note(_ newest: CommitID, _ question: Question) async throws {
     guard seen.last?.commit != newest else { return }
     if question.soak > 0, !seen.isEmpty {
       if await !mirror.contains(newest.text) { try await mirror.fetch() }
-      var kept: [(commit: CommitID, at: Timestamp)] = []
+      var kept: [SeenTip] = []
       for entry in seen where try await isOnBranch(entry.commit, tip: newest) { kept.append(entry) }
       seen = kept
       if seen.last?.commit == newest { return }
     }
-    seen.append((newest, question.now))
+    seen.append(SeenTip(commit: newest, at: question.now))
     // What is ripe stands for all before it.
     if let ripe = seen.lastIndex(where: { question.now.since($0.at) >= question.soak }) {
       seen.removeFirst(ripe)

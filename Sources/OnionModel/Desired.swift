@@ -40,6 +40,8 @@ public struct Desired: Hashable, Sendable, Codable {
   public var network: TorNetwork
   /// A digest of the host's own identity and source (name, labels, url, branch, path): removals after it moved wait.
   public var identity: String
+  /// The signers moved, and nobody of them signed the accepted revision: it is kept in force, and wants nothing new.
+  public var isDistrusted = false
   /// `Onionkeeper-Remove: N` of the accepted revision matched the number of definition files that it deletes.
   public var removalsAnnounced: Bool
   /// Sealed keys that services of this host name and the revision has, by file.

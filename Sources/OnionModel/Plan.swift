@@ -9,6 +9,8 @@ public struct Waiting: Hashable, Sendable, Codable {
     case keyMissing, keyLost, keyMismatch, keyDuplicate, keyInUse, keyAmbiguous
     case nameTaken
     case removals, probableRename, newKeys
+    /// The accepted revision is no longer trusted: what it wants anew.
+    case distrusted
     /// A removal whose definition said `prune: hold`.
     case pruneHeld
     /// A member of a group that waits for another instance to let go of it.

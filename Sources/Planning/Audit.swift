@@ -48,6 +48,12 @@ struct Auditor {
     /// Where they put keys back: what was seen there is in `retired/` by then.
     var restored: [KeyPlace: OnionAddress] = [:]
     for (index, step) in steps.enumerated() {
+      if desired.isDistrusted, step.isNews {
+        find(
+          3,
+          "\(step.service.map { "something new for \($0)" } ?? "news") of a revision that is no longer trusted"
+        )
+      }
       switch step.action {
       case .generateKey(let place, _, _, _):
         checkEmpty(place, emptied)

@@ -55,6 +55,7 @@ struct Planner {
     planInstances(sight)
     protectOthers(sight)
     planBackups(sight)
+    holdNews(sight)
     endBeforeBuilding()
     groups.removeAll { $0.steps.isEmpty }
     result.groups = groups
@@ -67,6 +68,7 @@ struct Planner {
   /// While one of these waits, the memory of what this host was given must not move on.
   private static let unsettling: Set<Waiting.Kind> = [
     .removals, .probableRename, .notMounted, .engineUnreachable, .engineForeign, .unknown,
+    .distrusted,
   ]
 
   /// What must be known before anything at all may be decided.

@@ -221,6 +221,25 @@ struct AcceptanceTests {
     #expect(report.sourceNote?.contains("soak") == true)
   }
 
+  /// An agent that is restarted more often than commits soak would never accept one.
+  @Test func aRestartDoesNotBeginTheSoakTimeAnew() async throws {
+    let host = try House()
+    try host.setUp()
+    try host.writeHostFile("soak: 1h")
+    let commit = try host.commit()
+    _ = try await host.pass()
+    let seen = try await host.agent { try await $0.journal.seenTips() }
+    #expect(seen.map(\.commit) == [commit])
+    _ = try await host.pass()
+    try await host.agent { house in
+      #expect(try await house.journal.seenTips() == seen)
+      try await house.journal.setSeenTips(
+        seen.map { SeenTip(commit: $0.commit, at: $0.at.adding(seconds: -3600)) })
+    }
+    let report = try await host.pass()
+    #expect(report.desired.revision == commit)
+  }
+
   /// A commit that was pushed and taken back within the soak time must not ripen.
   @Test func whatWasWithdrawnDoesNotRipen() async throws {
     let host = try House()

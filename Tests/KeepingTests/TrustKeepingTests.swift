@@ -171,6 +171,7 @@ struct TrustKeepingTests {
       let report = try await host.pass()
       #expect(report.desired.revision == first)
       #expect(report.desired.services.map(\.name.text) == ["blog"])
+      #expect(report.desired.isDistrusted)
     }
     try commit(host, by: "alice")
     #expect(try await host.pass().desired.revision == first)
@@ -182,8 +183,25 @@ struct TrustKeepingTests {
     }
     #expect(try await isRaised(Keeper.distrust, on: host))
     let trusted = try commit(host, by: "bob")
-    #expect(try await host.pass().desired.revision == trusted)
+    let report = try await host.pass()
+    #expect(report.desired.revision == trusted)
+    #expect(!report.desired.isDistrusted)
     #expect(try await !isRaised(Keeper.distrust, on: host))
+  }
+
+  /// The first pass after the signers moved knows it before it acts, also while the repository is away.
+  @Test func distrustIsKnownBeforeAnythingActs() async throws {
+    let host = try signing("{signers: SIGNERS}")
+    let first = try commit(host, by: "alice")
+    #expect(try await !host.pass().desired.isDistrusted)
+    try FileManager.default.moveItem(
+      atPath: "\(host.path)/repository", toPath: "\(host.path)/away")
+    try allow(["bob"], on: host)
+    let report = try await host.pass()
+    #expect(report.desired.revision == first)
+    #expect(report.desired.isDistrusted)
+    try allow(["alice"], on: host)
+    #expect(try await !host.pass().desired.isDistrusted)
   }
 
   /// A key that expires is good for what was signed before.
