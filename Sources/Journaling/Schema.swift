@@ -104,6 +104,8 @@ enum Meta: String {
   case held
   /// Tips of the branch and when each was first seen, a JSON list of `SeenTip`, the oldest first.
   case seen
+  /// When the agent was started lately, a JSON list of times, the oldest first.
+  case starts
 
   func read(_ database: Database) throws -> String? {
     try String.fetchOne(

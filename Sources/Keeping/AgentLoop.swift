@@ -30,6 +30,7 @@ public struct AgentLoop: Sendable {
   private let hostFile: HostFileReader
   private let disk: DiskWatch
   private let push: PushDoor
+  private let lifetime: Lifetime
 
   public init(_ house: AgentHouse, log: @escaping @Sendable (String) -> Void) {
     self.house = house
@@ -38,6 +39,8 @@ public struct AgentLoop: Sendable {
     disk = DiskWatch(
       layout: house.configuration.layout, hostFile: house.configuration.file, log: log)
     reports = Reports(house, log: log)
+    lifetime = Lifetime(
+      journal: house.journal, host: house.configuration.host, agent: house.agent, log: log)
     push = PushDoor(log: log) { [doorbell] in doorbell.ring("push") }
   }
 
@@ -50,7 +53,7 @@ public struct AgentLoop: Sendable {
     let doorbell = doorbell
     await house.keeper.tell { doorbell.ring("source") }
     await house.world.heed(disk)
-    try await tell(.agentStarted, "agent \(house.agent) started")
+    try await lifetime.begin(at: wallTime())
     let passes = Task { try await passLoop() }
     await withTaskGroup(of: Void.self) { group in
       group.addTask { await followEvents() }
@@ -74,7 +77,7 @@ public struct AgentLoop: Sendable {
     var failure: (any Error)?
     if case .failure(let error) = end { failure = error }
     do {
-      try await tell(.agentStopped, "agent \(house.agent) stopped")
+      try await lifetime.end(at: wallTime())
     } catch {
       failure = failure ?? error
     }
@@ -124,6 +127,7 @@ public struct AgentLoop: Sendable {
           settlingUntil = ContinuousClock.now.advanced(by: Self.settlingLimit)
         }
         let now = wallTime()
+        try await lifetime.goOn(at: now)
         if now.since(heartbeat) >= Self.heartbeatSeconds {
           heartbeat = now
           try await tell(.agentHeartbeat, "\(report.desired.services.count) services kept")
