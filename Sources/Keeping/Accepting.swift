@@ -105,7 +105,7 @@ extension Keeper {
     return answer
   }
 
-  private func finding(
+  func finding(
     _ look: @Sendable () async throws -> RevisionSource.Look
   ) async -> SourceInquiry.Finding {
     do {
@@ -125,20 +125,32 @@ extension Keeper {
     switch answer.finding {
     case .trouble(let error):
       if error.code == .cancelled { return .waiting("the fetch was cancelled") }
-      if try await notices.reportSource((error.code.rawValue, error.description), at: now) {
-        log("source: \(error)")
+      let good = try await lastGoodAnswer()
+      if try await notices.reportSource(
+        (error.code.rawValue, error.description), good: good, at: now)
+      {
+        log("source: \(error)\(good.map { " (\($0))" } ?? "")")
       }
       return .trouble(error.description)
     case .failed(let message):
       log("source: \(message)")
       return .trouble(message)
     case .refusal(let refusal):
+      lastAnswer = now
       _ = try await notices.reportSource(nil, at: now)
       try await refuse(refusal, at: now)
       return .trouble(refusal.reason)
     case .look(let look):
+      lastAnswer = now
       _ = try await notices.reportSource(nil, at: now)
       return try await judge(look, now)
+    }
+  }
+
+  private func lastGoodAnswer() async throws(JournalError) -> String? {
+    if let lastAnswer { return "it last answered at \(lastAnswer)" }
+    return try await journal.acceptedRevision().map {
+      "it has not answered since this start; the accepted revision is of \($0.acceptedAt)"
     }
   }
 
@@ -276,7 +288,7 @@ extension Keeper {
     }
   }
 
-  private func question(_ now: Timestamp) async throws -> RevisionSource.Question {
+  func question(_ now: Timestamp) async throws -> RevisionSource.Question {
     let accepted = try await journal.acceptedRevision()
     let memory = try await journal.memory(agent: agent, now: now)
     var anchors: Set<CommitID> = []
@@ -292,12 +304,12 @@ extension Keeper {
       soak: configuration.soak, now: now)
   }
 
-  private func ask(_ question: RevisionSource.Question) async throws -> RevisionSource.Look {
+  func ask(_ question: RevisionSource.Question) async throws -> RevisionSource.Look {
     if question.soak > 0 { await source.recall(try await journal.seenTips()) }
     return try await source.look(question) { try await self.journal.refused($0) }
   }
 
-  private func revision(
+  func revision(
     _ candidate: RevisionSource.Candidate, _ previous: CommitID?, _ now: Timestamp
   ) -> AcceptedRevision {
     let announced = candidate.announcedRemovals
@@ -339,52 +351,4 @@ extension Keeper {
     reader.remember(result, of: revision.commit)
     return (result.desired, result.diagnostics)
   }
-
-  /// What the next pass would want: the accepted revision, or a trusted descendant that it would accept.
-  /// Accepts, refuses and tells nothing.
-  func preview(isOffline: Bool) async throws -> SourcePreview {
-    let (accepted, diagnostics) = try await desiredState(isReadOnly: true)
-    var preview = SourcePreview(desired: accepted, diagnostics: diagnostics)
-    if isOffline { return preview }
-    let now = wallTime()
-    let question: RevisionSource.Question
-    do {
-      question = try await self.question(now)
-    } catch let error as KeyStoreError {
-      preview.note = .trouble("the anchor cannot be read: \(error)")
-      return preview
-    }
-    let found = await finding { [self] in try await ask(question) }
-    switch found {
-    case .look(.unchanged): break
-    case .look(.soaking(let commit)):
-      preview.note = .waiting("\(commit.short) waits for its soak time")
-    case .look(.refused(let refusal)), .refusal(let refusal):
-      preview.note = .trouble(refusal.reason)
-    case .trouble(let error): preview.note = .trouble(error.description)
-    case .failed(let message): preview.note = .trouble(message)
-    case .look(.candidate(let candidate)):
-      let files = RepositoryFiles(candidate.listing)
-      if let reason = reader.refusal(of: files) {
-        preview.note = .trouble(reason)
-        break
-      }
-      if candidate.commit == question.accepted { break }
-      let result = reader.read(
-        revision(candidate, question.accepted, now), files, lastGood: try await journal.lastGood(),
-        configuration)
-      preview = SourcePreview(
-        desired: result.desired, diagnostics: result.diagnostics, isCandidate: true)
-    }
-    return preview
-  }
-}
-
-/// What a pass would work towards.
-struct SourcePreview: Sendable {
-  var desired: Desired
-  var diagnostics: [Diagnostic]
-  var note: SourceNote?
-  /// It is for a commit that is not accepted yet.
-  var isCandidate = false
 }

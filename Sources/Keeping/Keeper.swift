@@ -48,6 +48,8 @@ public actor Keeper {
   var source: RevisionSource
   var reader = RevisionReader()
   var inquiry: SourceInquiry?
+  /// When the source last answered, since this start.
+  var lastAnswer: Timestamp?
   /// Somebody asked while an older question was open.
   var mustAskAgain = false
   /// Told when the repository has answered after the pass went on without it.

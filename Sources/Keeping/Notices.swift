@@ -92,10 +92,11 @@ struct Notices: Sendable {
   }
 
   /// The source answered, or did not.
+  /// - Parameter good: when it was last of use, in words: an expired credential may look like a repository that is gone.
   /// - Returns: whether that is news.
-  func reportSource(_ trouble: (code: String, message: String)?, at time: Timestamp)
-    async throws(JournalError) -> Bool
-  {
+  func reportSource(
+    _ trouble: (code: String, message: String)?, good: String? = nil, at time: Timestamp
+  ) async throws(JournalError) -> Bool {
     guard let trouble else {
       return try await journal.clear(
         key: "source",
@@ -109,7 +110,9 @@ struct Notices: Sendable {
         kind: .sourceUnreachable, subject: "host", time: time,
         data: EventData(
           host: host, error: trouble.message,
-          message: "the repository cannot be used; the last accepted revision is kept true")))
+          message:
+            "the repository cannot be used\(good.map { " (\($0))" } ?? ""); the last accepted revision is kept"
+            + " true")))
   }
 
   /// Readiness that moved.

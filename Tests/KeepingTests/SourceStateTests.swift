@@ -35,11 +35,30 @@ struct SourceStateTests {
     #expect(report.desired.services.map(\.name.text) == ["blog"])
     #expect(report.sourceTrouble?.contains("has branches, but no 'main'") == true)
     #expect(try await host.agent { try await $0.journal.kinds() }.last == .sourceUnreachable)
+    // Each pass here is another process: it knows of no answer, and says since when it acts on what it has.
+    let told = try await host.agent { try await $0.journal.latestEvents(limit: 1) }.last?.event
+    #expect(told?.data.message?.contains("the accepted revision is of 20") == true)
     try host.git("checkout", "-q", "--orphan", "main")
     try host.commit("anew")
     let anew = try await host.pass()
     #expect(anew.desired.revision == first)
     #expect(anew.sourceTrouble?.contains("does not descend") == true)
+  }
+
+  /// A revoked token looks like a repository that is gone: when it last answered tells them apart.
+  @Test func whatIsAwayLastAnsweredAt() async throws {
+    let host = try House()
+    try host.setUp()
+    try host.commit()
+    try await host.agent { house in
+      _ = try await house.keeper.pass(trigger: "test", patience: nil)
+      try FileManager.default.moveItem(
+        atPath: "\(host.path)/repository", toPath: "\(host.path)/away")
+      _ = try await house.keeper.pass(trigger: "test", patience: nil)
+      let told = try await house.journal.latestEvents(limit: 1).last?.event
+      #expect(told?.kind == .sourceUnreachable)
+      #expect(told?.data.message?.contains("it last answered at 20") == true)
+    }
   }
 
   @Test func tagsAreNotBranches() async throws {
