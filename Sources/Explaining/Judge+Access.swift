@@ -170,8 +170,25 @@ extension Judge {
     return nil
   }
 
+  /// tor's user, if only by this host having one of the usual ones.
+  private var hostTorUser: String? {
+    if let torUser { return torUser }
+    guard let users = host?.users, users.count == 1 else { return nil }
+    return users.keys.first
+  }
+
+  private enum HostWay { case notAsked, missing, open }
+
+  /// Whether tor's user gets there by owner and mode, after `hostSteps` found nothing in its way.
+  private func hostWay(to path: String) -> HostWay {
+    guard let steps = host?.paths[path], let last = steps.last else { return .notAsked }
+    guard last.path == path else { return .missing }
+    guard let user = hostTorUser, host?.users[user] != nil else { return .notAsked }
+    return .open
+  }
+
   private func hostSteps(_ group: TorLog.Group, _ path: String) -> Finding? {
-    guard let steps = host?.paths[path], let user = torUser, let uid = host?.users[user] else {
+    guard let steps = host?.paths[path], let user = hostTorUser, let uid = host?.users[user] else {
       return nil
     }
     for step in steps where step.uid != uid && step.isFolder {
@@ -226,12 +243,50 @@ extension Judge {
   // MARK: - Not to be told from the line
 
   private func unknownAccess(_ group: TorLog.Group, _ path: String) -> Finding {
-    var fixes = [
-      Fix(
-        .ownership,
-        "If the directory is not tor's user's, or a folder above it does not let that user pass: mend that one.",
-        ["chown -R \(torUserWord): \(quoted(path))", "chmod 0700 \(quoted(path))"])
-    ]
+    let way = hostWay(to: path)
+    var causes = ["a unit that takes CAP_DAC_READ_SEARCH from root"]
+    if way != .open { causes.insert("an owner or mode along the path", at: 0) }
+    if !isSELinuxOff { causes.append("SELinux (a label, or a capability that tor's domain lacks)") }
+    causes.append("AppArmor")
+    let count = ["Two", "Three", "Four"][causes.count - 2]
+    let last = causes.removeLast()
+    var cause = "\(count) causes write this line: \(causes.joined(separator: ", ")), or \(last)."
+    switch way {
+    case .open:
+      cause += " Owners and modes are right all along the path, as this host shows it now."
+    case .missing:
+      cause +=
+        " On this host it is not to be seen: the log is another host's, its disk is not mounted, or you are not root."
+    case .notAsked: break
+    }
+    if !isSELinuxOff, facts.state.noDenials != nil {
+      cause += " Nobody saw a denial in the audit log, but policy may hide one (`dontaudit`)."
+    }
+    return blocked(
+      group, "directory.unreadable",
+      "tor may not read \(path), and what was given does not show why.", cause,
+      confidence: .low, fixes: accessFixes(path, isOwnerRight: way == .open),
+      check: [
+        "namei -l \(quoted(path))    # each owner and mode on the way",
+        "systemctl show \(unitWord) -p User -p CapabilityBoundingSet -p ProtectHome",
+      ]
+        + (isSELinuxOff
+          ? ["journalctl -k -g apparmor= --no-pager | tail"]
+          : ["ls -dZ \(quoted(path)); ps -eZ | grep -w tor"] + hiddenDenials))
+  }
+
+  private func accessFixes(_ path: String, isOwnerRight: Bool) -> [Fix] {
+    var fixes: [Fix] = []
+    if !isOwnerRight {
+      fixes.append(
+        Fix(
+          .ownership,
+          "If the directory is not tor's user's, or a folder above it does not let that user pass: mend that one.",
+          [
+            "chown -R \(hostTorUser ?? torUserWord): \(quoted(path))",
+            "chmod 0700 \(quoted(path))",
+          ]))
+    }
     if !isSELinuxOff {
       fixes.append(
         Fix(
@@ -254,24 +309,7 @@ extension Judge {
           "If a denial names the capability dac_read_search: the one rule for it, once the loaded policy is seen to lack it.",
           ["onionkeeper policy from-audit"]))
     }
-    let seen =
-      facts.state.noDenials != nil
-      ? " Nobody saw a denial in the audit log, but policy may hide one (`dontaudit`)." : ""
-    return blocked(
-      group, "directory.unreadable",
-      "tor may not read \(path), and what was given does not show why.",
-      "Four causes write this line: an owner or mode along the path, a unit that takes CAP_DAC_READ_SEARCH from root, "
-        + (isSELinuxOff
-          ? "or an AppArmor profile."
-          : "SELinux (a label, or a capability that tor's domain lacks), or AppArmor.\(seen)"),
-      confidence: .low, fixes: fixes,
-      check: [
-        "namei -l \(quoted(path))    # each owner and mode on the way",
-        "systemctl show \(unitWord) -p User -p CapabilityBoundingSet -p ProtectHome",
-      ]
-        + (isSELinuxOff
-          ? ["journalctl -k -g apparmor= --no-pager | tail"]
-          : ["ls -dZ \(quoted(path)); ps -eZ | grep -w tor"] + hiddenDenials))
+    return fixes
   }
 
   /// The pattern for `semanage fcontext`.

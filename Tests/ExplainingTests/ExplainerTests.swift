@@ -161,6 +161,36 @@ struct ExplainerTests {
     #expect(owned.first?.fixes.first?.commands.first == "chown -R toranon: /var/lib/tor/blog")
   }
 
+  /// What the host rules out is not said: neither a cause nor its remedy. A host with one of the usual users needs no unit
+  /// to tell who tor is.
+  @Test("What the host rules out is left out", arguments: ["disabled", "enforcing"])
+  func hostRulesOut(mode: String) {
+    let top = [step("/", 0o755, 0), step("/var", 0o755, 0), step("/var/lib", 0o755, 0)]
+    let right = [step("/var/lib/tor", 0o700, 102), step("/var/lib/tor/blog", 0o700, 102)]
+    func finding(_ steps: [HostAnswers.Step]) -> Finding? {
+      explain(
+        Self.unreadable,
+        host: HostAnswers(
+          mode: mode, paths: ["/var/lib/tor/blog": steps], users: ["debian-tor": 102])
+      ).findings.first
+    }
+    let open = finding(top + right)
+    #expect(open?.code == "directory.unreadable")
+    #expect(open?.cause.contains("right all along the path") ?? false)
+    #expect(open?.cause.hasPrefix(mode == "disabled" ? "Two causes" : "Three causes") ?? false)
+    #expect(open?.fixes.contains { $0.level == .ownership } == false)
+    #expect(open?.fixes.contains { $0.level == .policy } == (mode == "enforcing"))
+
+    let missing = finding(top)
+    #expect(missing?.cause.contains("not to be seen") ?? false)
+    #expect(missing?.cause.hasPrefix(mode == "disabled" ? "Three causes" : "Four causes") ?? false)
+    #expect(
+      missing?.fixes.first?.commands.first == "chown -R debian-tor: /var/lib/tor/blog")
+
+    #expect(
+      finding(top + [right[0], step("/var/lib/tor/blog", 0o700, 0)])?.code == "directory.owner")
+  }
+
   private func step(_ path: String, _ mode: Int, _ uid: Int) -> HostAnswers.Step {
     HostAnswers.Step(
       path: path, isFolder: true, isLink: false, mode: mode, uid: uid, gid: uid, label: nil,
