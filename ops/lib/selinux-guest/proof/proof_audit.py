@@ -8,6 +8,11 @@ POLICY = pathlib.Path("/etc/selinux/default/policy")
 RECORD = re.compile(r"type=(?:AVC|USER_AVC|SELINUX_ERR) msg=audit\((\d+\.\d+):\d+\): (.*)")
 # The failure that is provoked: the native tor's own domain.
 PROVOKED = re.compile(r"scontext=\S+:tor_t:")
+# Podman's own slip, seen once in ten runs: iptables, which it runs for a container's network, inherits the folder that
+# podman holds open of another container's root (overlay, not a mount of ours), and tries an ioctl on it, in vain.
+LEAKED = re.compile(
+    r'denied +\{ (?:ioctl|read|getattr) \} .*comm="ip6?tables\S*" .*dev="overlay" .*'
+    r"scontext=\S+:iptables_t:\S+ tcontext=\S+:container_file_t:\S+ tclass=dir\b")
 BOOT = pathlib.Path("/proc/stat")
 
 
@@ -21,7 +26,7 @@ def records():
 def ours(found):
     """Whether a denial concerns what this project starts or mounts."""
     text = found[1]
-    if PROVOKED.search(text):
+    if PROVOKED.search(text) or LEAKED.search(text):
         return False
     return re.search(
         r"scontext=\S+:(?:container\w*|onionkeeper\w*|spc_t|dockerd_t|podman_t|conmon_t|initrc_t|unconfined_t):"
@@ -30,7 +35,10 @@ def ours(found):
 
 
 def claim_silence(track, when):
-    denials = [text for found in records() if ours(found) for text in [found[1]]]
+    seen = records()
+    denials = [text for _, text in filter(ours, seen)]
+    if leaked := sum(LEAKED.search(text) is not None for _, text in seen):
+        track.say(f"-- left out: {leaked} denials of iptables on a folder that podman left open to it")
     track.claim(not denials, f"no denial of ours is in the audit log: {when}", "\n  ".join(denials[:12]))
 
 
