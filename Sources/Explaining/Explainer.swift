@@ -76,8 +76,13 @@ public struct Explainer {
     end()
     facts.audit = audit.finish()
     let judge = Judge(facts: facts, host: host)
+    // A denial that is cut off may be the very one.
+    let cut = facts.audit.brokenEvidence.map {
+      Explanation.Unexplained(
+        evidence: Evidence(file: $0.file, line: $0.line, text: Redaction.shown($0.text)), count: 1)
+    }
     let explanation = Explanation(
-      findings: judge.findings(), unexplained: facts.suspicious.kept, notes: judge.notes(),
+      findings: judge.findings(), unexplained: cut + facts.suspicious.kept, notes: judge.notes(),
       inputs: inputs)
     self = Explainer()
     return explanation

@@ -3,7 +3,7 @@ extension Judge {
   func unreadable(_ group: TorLog.Group) -> Finding {
     let path = group.captures["path"] ?? "the directory"
     let reason = group.captures["reason"] ?? "Permission denied"
-    if reason.has("symbolic links") {
+    if reason.has("symbolic links") || reason.has("Symbolic link loop") {
       return blocked(
         group, "directory.link", "\(path) is a symbolic link.",
         "tor opens a private directory without following links, so that nobody can put another in its place.",
@@ -15,7 +15,7 @@ extension Judge {
         ], check: ["stat -c %F \(quoted(path))    # directory"] + restartCheck)
     }
     if reason.has("Operation not permitted") { return sandboxed(group, path) }
-    if reason.has("Input/output") || reason.has("Stale") || reason.has("not connected") {
+    if ["Input/output", "I/O error", "Stale", "not connected"].contains(where: reason.has) {
       return blocked(
         group, "directory.storage", "The storage under \(path) does not answer: \(reason).",
         "No right is missing: the disk, the share or its mount is broken.",
@@ -247,8 +247,11 @@ extension Judge {
     var causes = ["a unit that takes CAP_DAC_READ_SEARCH from root"]
     if way != .open { causes.insert("an owner or mode along the path", at: 0) }
     if !isSELinuxOff { causes.append("SELinux (a label, or a capability that tor's domain lacks)") }
+    if group.program == nil, way != .open {
+      causes.insert("a start by hand by somebody who is neither root nor tor's user", at: 0)
+    }
     causes.append("AppArmor")
-    let count = ["Two", "Three", "Four"][causes.count - 2]
+    let count = ["Two", "Three", "Four", "Five"][causes.count - 2]
     let last = causes.removeLast()
     var cause = "\(count) causes write this line: \(causes.joined(separator: ", ")), or \(last)."
     switch way {

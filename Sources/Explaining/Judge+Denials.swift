@@ -23,7 +23,8 @@ extension Judge {
       return PolicyKnowledge(booleans: host.booleans)
     }
     let given = facts.state.booleans.mapValues(\.isOn)
-    return PolicyKnowledge(booleans: given["tor_can_onion_services"] == nil ? nil : given)
+    // `getsebool -a` prints hundreds; somebody who pasted a few pasted those.
+    return PolicyKnowledge(booleans: given.isEmpty ? nil : given, isWhole: given.count > 100)
   }
 
   /// One trouble is one finding, however many checks it met. Two checks of one connection belong together, and so do the two
@@ -60,6 +61,8 @@ extension Judge {
       consequences += group.consequences
       path = path ?? group.captures["path"]
     }
+    // A capability's record names no object; its event's neighbour does.
+    if lead.denial.targetClass == "capability" { path = path ?? lead.denial.path }
     let isDone = isAllowedNow(lead.denial)
     let impact: Impact = isDone ? .notice : mine.isEmpty ? impact(lead) : .blocks
     return Finding(
@@ -186,7 +189,7 @@ extension Judge {
     var checks: [String] = []
     let kinds = Set(lead.remedies.map(\.kind))
     if kinds.contains(.label), let place = path ?? lead.denial.path,
-      lead.trouble != .unlabelledMount
+      lead.trouble != .unlabelledMount, lead.trouble != .storageLabel
     {
       checks.append("matchpathcon -V \(quoted(place))    # verified")
     }

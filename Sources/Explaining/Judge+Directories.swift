@@ -9,6 +9,22 @@ extension Judge {
       found.append(unreadable(group))
     }
     for (_, group) in groups(.create, except: claimed) { found.append(create(group)) }
+    for (_, group) in groups(.missing, except: claimed) {
+      found.append(
+        blocked(
+          group, "directory.missing", "\(path(group)) is not there.",
+          "tor makes its directories when it starts, but not while it only verifies, and not on a disk that is not mounted: then a start would make a new key, and with it another address.",
+          confidence: .medium,
+          fixes: [
+            Fix(
+              .configuration,
+              "If the service has been there before: mount its disk, or restore the directory from a backup, before tor starts.",
+              ["findmnt -T \(quoted(path(group)))"]),
+            Fix(
+              .ownership, "If it is new: make the directory, for tor alone.",
+              ["install -d -m 0700 -o \(torUserWord) \(quoted(path(group)))"]),
+          ], check: ["ls -ld \(quoted(path(group)))"] + restartCheck))
+    }
     for (_, group) in groups(.chmod, except: claimed) { found.append(chmod(group)) }
     for (_, group) in groups(.notDirectory, except: claimed) {
       found.append(
@@ -66,6 +82,7 @@ extension Judge {
     let isUnnamed = owner == "<unknown>"
     let named = isUnnamed ? "uid \(ownerID), which has no name here" : "\(owner) (\(ownerID))"
     let title = "\(path) belongs to \(named), and tor runs as \(user) (\(uid))."
+    if uid == "0", isInContainer(group) { return containerOwnerOfRoot(group, title, ownerID) }
     if uid == "0" {
       return blocked(
         group, "directory.owner.root", title,
@@ -98,9 +115,39 @@ extension Judge {
       fixes: [
         Fix(
           .ownership,
-          "Give this one directory, and the files in it, to \(user), for \(user) alone.",
-          ["chown -R \(user): \(quoted(path))", "chmod 0700 \(quoted(path))"])
+          "Give this one directory, and the files in it, to \(user), for \(user) alone. (If the log is a container's, its path and its numbers are the container's: change the mount's source on the host.)",
+          [
+            Self.hostUsers.contains(user)
+              ? "chown -R \(user): \(quoted(path))"
+              : "chown -R \(uid) \(quoted(path))    # \(user)",
+            "chmod 0700 \(quoted(path))",
+          ])
       ], check: ["ls -ldn \(quoted(path))    # uid \(uid), drwx------"] + restartCheck)
+  }
+
+  /// tor runs as the container's root, and the directory is another's.
+  private func containerOwnerOfRoot(_ group: TorLog.Group, _ title: String, _ ownerID: String)
+    -> Finding
+  {
+    let path = path(group)
+    var evidence = EvidenceList()
+    if let mount = facts.containers.mount(of: path) { evidence.add(mount.evidence) }
+    return blocked(
+      group, "directory.owner.root", title,
+      "The container starts tor as its root, which then wants every directory to be root's; the directory is \(ownerID)'s. Numbers are the container's. The start is wrong, not the directory: tor needs no root at all.",
+      evidence: evidence,
+      fixes: [
+        Fix(
+          .container,
+          "Start the container as the directory's owner; take a `User` line out of its torrc then. The directory keeps its owner.",
+          [
+            "docker run --user \(ownerID):\(ownerID) …    # compose: user: \"\(ownerID):\(ownerID)\""
+          ])
+      ],
+      check: [
+        "docker exec <container> ps -o user,args",
+        "start the container again: no new [warn] line",
+      ])
   }
 
   private func containerOwner(_ group: TorLog.Group, _ title: String, uid: String, ownerID: String)
@@ -151,6 +198,9 @@ extension Judge {
           "Or take the GroupReadable option out, if nobody else needs to read there."),
       ], check: ["ls -ldn \(quoted(path))"] + restartCheck)
   }
+
+  /// Names that distributions give tor's user; images have others, or the same with other numbers.
+  private static let hostUsers: Set<String> = ["debian-tor", "toranon", "_tor"]
 
   // MARK: - Mode
 

@@ -32,7 +32,15 @@ extension Judge {
     } else if let first = killed.first {
       found.append(filtered(first.evidence, position: first.position, call: nil))
     }
+    for (_, group) in groups(.unitPath) { found.append(unitPath(group)) }
     for (_, group) in groups(.step) {
+      if group.captures["step"] == "NAMESPACE",
+        let known = found.firstIndex(where: { $0.code == "systemd.namespace" })
+      {
+        found[known].evidence.add(group.evidence)
+        found[known].consequences += group.consequences
+        continue
+      }
       if group.captures["step"] == "APPARMOR",
         let known = found.firstIndex(where: { $0.code == "apparmor.profile" })
       {
@@ -42,8 +50,13 @@ extension Judge {
         found.append(step(group))
       }
     }
-    for notice in facts.audit.notices where notice.kind == .selinuxError {
-      found.append(selinuxError(notice))
+    for notice in facts.audit.notices {
+      switch notice.kind {
+      case .selinuxError: found.append(selinuxError(notice))
+      case .fileAccess, .landlock, .integrity:
+        if let finding = otherRefusal(notice) { found.append(finding) }
+      case .appArmor, .seccomp, .enforcing, .policyLoaded, .booleanChanged: break
+      }
     }
     return found
   }
@@ -98,9 +111,11 @@ extension Judge {
         fixes: [Fix(.nothing, "Nothing is to be done.")])
     }
     let isTor = profile.has("tor") || fields["comm"] == "tor"
-    let what =
-      fields["operation"] == "capable"
-      ? "the capability \(fields["capname"] ?? "?")" : "\(name) (\(mask))"
+    let capability = fields["operation"] == "capable" ? fields["capname"] : nil
+    let what = capability.map { "the capability \($0)" } ?? "\(name) (\(mask))"
+    let rule =
+      capability.map { "capability \($0)," }
+      ?? "\(name.hasSuffix("/") ? name + "**" : name) \(mask.has("w") || mask.has("c") ? "rwk" : "r"),"
     return Finding(
       "apparmor.denied", isTor ? .blocks : .notice, .directory,
       "AppArmor refused \(profile) \(what).",
@@ -111,11 +126,17 @@ extension Judge {
       confidence: .high, evidence: evidence(notice), position: position,
       fixes: isTor
         ? [
-          Fix(.configuration, "Keep the service's directory below /var/lib/tor."),
+          capability == nil
+            ? Fix(.configuration, "Keep the service's directory below /var/lib/tor.")
+            : Fix(
+              .unit,
+              "Start tor as its own user (User= in a drop-in): then it needs no capability of root."
+            ),
           Fix(
-            .unit, "Or add the one path to the profile's local part.",
+            .unit,
+            "Or add the one \(capability == nil ? "path" : "capability") to the profile's local part.",
             [
-              "echo '\(name.hasSuffix("/") ? name + "**" : name) \(mask.has("w") || mask.has("c") ? "rwk" : "r"),' >> /etc/apparmor.d/local/\(profile)",
+              "echo '\(rule)' >> /etc/apparmor.d/local/\(profile)",
               "apparmor_parser -r /etc/apparmor.d/\(profile)",
             ]),
         ] : [],
@@ -143,6 +164,32 @@ extension Judge {
               ?? "journalctl -k -g 'type=1326' --no-pager | tail"
           ]),
       ], check: restartCheck)
+  }
+
+  /// systemd names the path that it could not put into the unit's view.
+  private func unitPath(_ group: TorLog.Group) -> Finding {
+    var path = group.captures["path"] ?? "?"
+    for folder in ["/run/systemd/unit-root", "/run/systemd/mount-rootfs"]
+    where path.hasPrefix(folder + "/") {
+      path = String(path.dropFirst(folder.count))
+    }
+    let reason = group.captures["reason"] ?? ""
+    let isMissing = reason.has("No such file")
+    return blocked(
+      group, "systemd.namespace",
+      "systemd could not prepare \(path) for the unit: \(reason).",
+      isMissing
+        ? "A line of the unit (ReadWritePaths, ReadOnlyPaths, BindPaths, InaccessiblePaths, or their old names …Directories) names it, and it is not there. tor has not even been started; rights and labels are not the matter."
+        : "A line of the unit names it, and it could not be mounted there. tor has not even been started.",
+      stage: .launch,
+      fixes: [
+        Fix(
+          .unit,
+          isMissing
+            ? "If it is a service's disk, mount it first (`RequiresMountsFor=\(path)` in the unit keeps that order). Otherwise make the folder, or put `-` before the path in the unit, which lets it be absent."
+            : "See what lies there, and take the path out of the unit if tor does not need it.",
+          ["systemctl cat \(unitWord) | grep -n \(quoted(path))"])
+      ], check: ["findmnt -T \(quoted(path)); ls -ld \(quoted(path))"] + restartCheck)
   }
 
   private func step(_ group: TorLog.Group) -> Finding {
@@ -207,21 +254,5 @@ extension Judge {
       "systemd could not start \(program): step \(step), \(reason).", cause, stage: .launch,
       confidence: .medium, fixes: [Fix(.unit, fix)],
       check: ["systemctl cat \(unitWord)"] + restartCheck)
-  }
-
-  private func selinuxError(_ notice: AuditNotice) -> Finding {
-    let context =
-      notice.fields["invalid_context"] ?? notice.fields["newcontext"] ?? notice.fields["ocontext"]
-    return Finding(
-      "selinux.context", .notice, .later,
-      "The loaded policy does not know a context\(context.map { ": \($0)" } ?? "").",
-      cause:
-        "A label was set, or found, that belongs to a policy module which is not loaded; or a program may not enter the domain that was asked for. It is not a missing rule.",
-      confidence: .medium, evidence: evidence(notice),
-      position: facts.position(notice.evidence.first),
-      fixes: [
-        Fix(.update, "Install the policy package that brings the type."),
-        Fix(.label, "Or set the label that belongs there.", ["restorecon -v <path>"]),
-      ], check: ["seinfo -t <type>"])
   }
 }

@@ -40,8 +40,11 @@ extension Judge {
     case .bootstrap:
       return blocked(
         group, "network.bootstrap",
-        "tor does not get onto the Tor network: it is stuck at \(group.captures["phase"] ?? "?").",
-        "\(reason). A firewall that lets nothing out, no route or no name service in the container's network, a wrong clock, or a network that blocks Tor. Rights and labels are not the matter.",
+        group.captures["phase"].map {
+          "tor does not get onto the Tor network: it is stuck at \($0)."
+        }
+          ?? "tor has no current list of the Tor network's relays, so it cannot publish a descriptor.",
+        "\(reason.isEmpty ? "" : reason + ". ")A firewall that lets nothing out, no route or no name service in the container's network, a wrong clock, or a network that blocks Tor. Rights and labels are not the matter.",
         stage: .running, confidence: .medium, impact: .limits,
         fixes: [
           Fix(
@@ -81,16 +84,17 @@ extension Judge {
           Fix(.unit, "Raise the limit (unit: MemoryMax), or set MaxMemInQueues lower in the torrc.")
         ],
         check: ["journalctl -k -g 'oom|Out of memory' --no-pager | tail"])
-    default: return nil
+    default: return warning(group)
     }
   }
 
   private func bind(_ group: TorLog.Group, _ address: String, _ reason: String) -> Finding {
     let port = address.split(separator: ":").last.flatMap { Int($0) }
-    if reason.has("already in use") {
+    // The second text of each is musl's, which Alpine's tor writes.
+    if reason.has("already in use") || reason.has("Address in use") {
       return blocked(
         group, "port.used", "Something else listens on \(address).",
-        "Mostly a second tor: the distribution's own unit beside this one, or one that has not ended. No right is missing.",
+        "Mostly a second tor: the distribution's own unit beside this one, or one that has not ended; or two lines of the torrc (and of its defaults file) that name the same address. No right is missing.",
         stage: .listeners,
         fixes: [
           Fix(
@@ -98,7 +102,7 @@ extension Judge {
             port.map { ["ss -ltnp 'sport = :\($0)'"] } ?? [])
         ], check: restartCheck)
     }
-    if reason.has("Cannot assign requested address") {
+    if reason.has("Cannot assign requested address") || reason.has("Address not available") {
       return blocked(
         group, "port.address", "This host (or container) does not have the address of \(address).",
         "The address belongs to another machine, or comes up after tor.", stage: .listeners,
@@ -139,13 +143,13 @@ extension Judge {
     }
     return blocked(
       group, "port.refused", "tor may not listen on \(address): \(reason).",
-      isSELinuxOff
+      isSELinuxOff || isInContainer(group)
         ? "The unit (RestrictAddressFamilies, SocketBindDeny) or AppArmor refuses it."
         : "SELinux lets tor listen only on ports of the type tor_port_t, which the audit record (`name_bind`) would show; or the unit (RestrictAddressFamilies, SocketBindDeny) refuses it.",
       stage: .listeners, confidence: .medium,
       fixes: [
         Fix(.configuration, "Use a port that tor may have: 9050, 9051."),
-        isSELinuxOff || port == nil
+        isSELinuxOff || port == nil || isInContainer(group)
           ? nil
           : Fix(
             .port, "Or give this one port tor's label.",

@@ -17,7 +17,20 @@ struct LogPrefix {
   init(_ line: String) {
     var text = Self.withoutColours(line).trimmed
     while text.hasPrefix("> ") || text.hasPrefix("`") { text = String(text.dropFirst()).trimmed }
-    if text.hasPrefix("{"), let inner = Self.jsonMessage(text) { text = inner }
+    if text.hasPrefix("{"), let inner = Self.jsonMessage(text) {
+      // Docker's json-file driver; the journal's JSON has no stream.
+      if text.has("\"stream\":\"") { container = "docker" }
+      text = inner
+    }
+    // containerd's and CRI-O's: `2024-02-02T10:00:00.1Z stdout F message`.
+    for mark in [" stdout F ", " stderr F "] {
+      guard let found = text.find(mark), text[..<found.lowerBound].has("T"),
+        !text[..<found.lowerBound].has(" ")
+      else { continue }
+      container = "cri"
+      text = String(text[found.upperBound...])
+      break
+    }
     if let bar = text.find("|"), let name = Self.composeName(text[..<bar.lowerBound]) {
       container = name
       text = text[bar.upperBound...].trimmed
@@ -30,12 +43,19 @@ struct LogPrefix {
       program = name
       text = String(rest).trimmed
     }
+    // Docker's journald driver names its container's number, Podman's its monitor.
+    if let program, program == "conmon" || Self.isContainerNumber(program) { container = program }
     message = text
+  }
+
+  private static func isContainerNumber(_ name: String) -> Bool {
+    [12, 64].contains(name.utf8.count)
+      && name.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
   }
 
   /// `\u{1b}[33m` and the like: compose and journalctl colour their output.
   private static func withoutColours(_ line: String) -> String {
-    guard line.utf8.contains(0x1b) else { return line }
+    guard line.utf8.contains(0x1b) else { return withoutBareColours(line) }
     var result = ""
     var isEscape = false
     for scalar in line.unicodeScalars {
@@ -48,6 +68,26 @@ struct LogPrefix {
       }
     }
     return result
+  }
+
+  /// `[36mtor    |[0m`: pasted into a page, the sequences have lost their escape.
+  private static func withoutBareColours(_ line: String) -> String {
+    guard line.utf8.contains(UInt8(ascii: "|")), line.has("m") else { return line }
+    var result = ""
+    var rest = line[...]
+    while let open = rest.utf8.firstIndex(of: UInt8(ascii: "[")) {
+      let tail = rest[rest.index(after: open)...]
+      let digits = tail.prefix { $0.isASCII && $0.isNumber || $0 == ";" }
+      let isColour = digits.utf8.count < 12 && tail[digits.endIndex...].hasPrefix("m")
+      guard isColour, !digits.isEmpty else {
+        result += rest[...open]
+        rest = tail
+        continue
+      }
+      result += rest[..<open]
+      rest = tail[digits.endIndex...].dropFirst()
+    }
+    return result + rest
   }
 
   /// Of Docker's json-file log and of `journalctl -o json`.

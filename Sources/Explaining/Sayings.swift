@@ -3,6 +3,7 @@ struct Saying: Sendable {
   enum Topic: String, Sendable {
     // directories
     case unreadable, owner, group, mode, create, notDirectory, chmod, controlFolder, dataDirectory
+    case missing
     // configuration
     case unknownOption, authorizeClient, incompatible, obsolete, version2, strayOption, range
     case targetName, port, portSyntax, noPorts, duplicateDirectory, burst, module, singleHop
@@ -16,7 +17,10 @@ struct Saying: Sendable {
     case clientIgnored, clientDuplicate, clientSideIgnored
     // the rest
     case bind, sandbox, clock, bootstrap, target, transport, onionBalance, step, killedBySystemCall
-    case outOfMemory, diskFull
+    case outOfMemory, diskFull, unitPath, sandboxInclude, socketFamily, connectionLimit
+    case circuitLimit, needsClientKey, stateFile
+    // tor runs, and warns
+    case controlOpen, noGuards, pinnedGuards, notAnonymous
     /// Follows from the line before it that says more.
     case consequence
     /// Known, and no trouble.
@@ -35,11 +39,13 @@ struct Saying: Sendable {
   }
 
   /// The first that matches counts.
-  static let all: [Saying] = directories + configuration + files + clients + running + followUps
+  static let all: [Saying] =
+    directories + configuration + files + clients + running + warnings + followUps
 
   /// Those that tor may write as a mere notice, which most lines are.
   static let noticed = all.filter {
     $0.topic == .clock || $0.topic == .publicRegenerated || $0.topic == .obsolete
+      || $0.topic == .needsClientKey
   }
 
   private static let directories: [Saying] = [
@@ -52,6 +58,8 @@ struct Saying: Sendable {
     Saying(.mode, "Permissions on directory {path} are too permissive", "path"),
     Saying(.create, "Error creating directory {path}: {reason}", "path"),
     Saying(.chmod, "Could not chmod directory {path}: {reason}", "path"),
+    Saying(.unreadable, "Error reading directory '{path}': {reason}", "path"),
+    Saying(.missing, "Directory {path} does not exist", "path"),
     Saying(
       .controlFolder,
       "Before Tor can create a {what} in {place}, the directory {path} needs to exist", "path"),
@@ -65,6 +73,9 @@ struct Saying: Sendable {
       "path"),
     Saying(.obsolete, "Skipping obsolete configuration option \"{option}\"", "option"),
     Saying(.version2, "Onion services version 2 are obsolete"),
+    Saying(.version2, "Onion service version 2 are obsolete"),
+    Saying(.version2, "HiddenServiceVersion must be 3, not 2"),
+    Saying(.version2, "HiddenServiceVersion must be between 3 and 3, not 2"),
     Saying(.strayOption, "{option} with no preceding {what} directive", "option"),
     Saying(.range, "{option} must be between {low} and {high}, not {value}", "option"),
     Saying(.range, "{option} should be between {low} and {high}, not {value}", "option"),
@@ -81,6 +92,8 @@ struct Saying: Sendable {
       "path"),
     Saying(.burst, "burst ({burst}) can not be smaller than the rate value ({rate})", "burst"),
     Saying(.module, "was built without support for the option \"{option}\"", "option"),
+    Saying(
+      .module, "{option} are enabled in our configuration but this build of tor does not include"),
     Saying(.singleHop, "HiddenServiceSingleHopMode does not provide any server anonymity"),
     Saying(.singleHop, "HiddenServiceNonAnonymousMode does not provide any server anonymity"),
     Saying(.singleHop, "HiddenServiceNonAnonymousMode is incompatible with"),
@@ -90,6 +103,7 @@ struct Saying: Sendable {
     Saying(.include, "Error while parsing configuration: more than {path} nested"),
     Saying(.relative, "Path for {option} ({path}) is relative and will resolve to {place}", "path"),
     Saying(.unknownUser, "Error setting configured user: {user} not found", "user"),
+    Saying(.unknownUser, "User \"{user}\" not found", "user"),
     Saying(.userNotRoot, "If you set the \"User\" option, you must start Tor as root"),
     Saying(.userNotRoot, "You do not need the \"User\" option if you are already running as"),
     Saying(.userChange, "Error setting groups to gid {gid}: \"{reason}\""),
@@ -104,6 +118,8 @@ struct Saying: Sendable {
 
   private static let files: [Saying] = [
     Saying(.diskFull, "No space left on device"),
+    Saying(.diskFull, "Disk quota exceeded"),
+    Saying(.diskFull, "Quota exceeded"),
     Saying(.locked, "It looks like another Tor process is running with the same data directory"),
     Saying(.lockFile, "Couldn't open \"{path}\" for locking: {reason}", "path"),
     Saying(.lockFile, "Couldn't lock \"{path}\": {reason}", "path"),
@@ -114,6 +130,10 @@ struct Saying: Sendable {
     Saying(.fileUnwritable, "Unable to open \"{path}\" for writing: {reason}", "path"),
     Saying(.fileUnwritable, "Error replacing \"{path}\": {reason}", "path"),
     Saying(.fileUnwritable, "Unable to write state to file \"{path}\"", "path"),
+    Saying(.fileUnwritable, "Unable to write PIDFile \"{path}\"", "path"),
+    Saying(.stateFile, "Unable to parse state in \"{path}\"", "path"),
+    Saying(.stateFile, "State file seems to be broken"),
+    Saying(.stateFile, "Unable to read state file \"{path}\"", "path"),
     Saying(.fileUnwritable, "Could not write onion address to hostname file {path}", "path"),
     Saying(.keyMissing, "We needed to load a secret key from {path}, but", "path"),
     Saying(.keyMismatch, "{path} does not match {public}!", "path"),
@@ -153,23 +173,53 @@ struct Saying: Sendable {
     Saying(.bind, "Bind to {address} failed: {reason}", "address"),
     Saying(.bind, "Could not listen on {address}: {reason}", "address"),
     Saying(.sandbox, "(Sandbox) Caught a bad syscall attempt (syscall {call})"),
-    Saying(.sandbox, "(Sandbox) failed to load"),
+    Saying(.sandbox, "(Sandbox) failed "),
+    Saying(
+      .sandboxInclude,
+      "Sandbox is active, but a new configuration file \"{path}\" has been listed", "path"),
+    Saying(
+      .sandboxInclude,
+      "Sandbox is active, but the configuration pattern \"{path}\" listed", "path"),
     Saying(.clock, "Our clock is {offset} behind the time published"),
     Saying(.clock, "It seems that our clock is {offset}"),
     Saying(.clock, "Your system clock just jumped {offset}"),
     Saying(.clock, "Either their clock is set wrong, or your clock is wrong"),
+    Saying(.clock, "{phase} (Clock skew {offset} in {source} from"),
     Saying(.bootstrap, "Problem bootstrapping. Stuck at {phase}: {reason}"),
+    Saying(.bootstrap, "No live consensus so we can't get the responsible hidden service"),
+    Saying(.circuitLimit, "exceeded its circuit launch limit"),
+    Saying(.circuitLimit, "exceeded launch limit with"),
+    Saying(.needsClientKey, "Fail to decrypt descriptor for requested onion address"),
+    Saying(.needsClientKey, "is invalid. Can't decrypt the descriptor"),
+    Saying(.socketFamily, "Socket creation failed: {reason}"),
+    Saying(.connectionLimit, "Failing because we have {count} connections already"),
     Saying(.target, "Onion service connection to {target} failed ({reason})", "target"),
     Saying(.transport, "Managed proxy at '{path}' failed", "path"),
     Saying(.transport, "Could not launch managed proxy executable at '{path}'", "path"),
     Saying(.step, "Failed at step {step} spawning {path}: {reason}", "step"),
+    Saying(.unitPath, "Failed to set up mount namespacing: {path}: {reason}", "path"),
     Saying(.killedBySystemCall, "code=killed, status=31/SYS"),
     Saying(.killedBySystemCall, "code=dumped, status=31/SYS"),
     Saying(.outOfMemory, "Failed with result 'oom-kill'"),
     Saying(.outOfMemory, "A process of this unit has been killed by the OOM killer"),
   ]
 
+  private static let warnings: [Saying] = [
+    Saying(.controlOpen, "You have a ControlPort set to accept unauthenticated connections"),
+    Saying(.controlOpen, "You have a ControlPort set to accept connections from a non-local"),
+    Saying(.controlOpen, "but no authentication method has been configured"),
+    Saying(.noGuards, "UseEntryGuards is disabled, but you have configured one or more hidden"),
+    Saying(.pinnedGuards, "EntryNodes is set with multiple entries and at least one hidden"),
+    Saying(.notAnonymous, "Every hidden service on this tor instance is NON-ANONYMOUS"),
+    Saying(.notAnonymous, "configured to run in a non-anonymous mode"),
+  ]
+
   private static let followUps: [Saying] = [
+    Saying(.consequence, "config lines that didn't validate: Failed to "),
+    Saying(.refused, "config lines that didn't validate: {reason}", "reason"),
+    Saying(.refused, "Can't parse configuration for onion service: {reason}", "reason"),
+    Saying(.refused, "Bad configuration for onion service: {reason}", "reason"),
+    Saying(.consequence, "Failed to create syscall sandbox filter"),
     Saying(.dataDirectory, "private data directory \"{path}\"", "path"),
     Saying(.dataDirectory, "Can't create/check datadirectory {path}", "path"),
     Saying(.consequence, "Failed to parse/validate config: Failed to "),
@@ -204,6 +254,22 @@ struct Saying: Sendable {
     Saying(.harmless, "has no value. Skipping"),
     Saying(.harmless, "You specified a public address"),
     Saying(.harmless, "hasn't been set to"),
+    Saying(.harmless, "Tor was compiled with "),
+    Saying(.harmless, " connections have failed"),
+    Saying(.harmless, " connections died in state "),
+    Saying(.harmless, "This build of Tor has been compiled with one or more options"),
+    Saying(.harmless, "OpenSSL version from headers does not match"),
+    Saying(.harmless, "used more than once; all but the last value will be ignored"),
+    Saying(.harmless, "is deprecated; use"),
+    Saying(.harmless, "is deprecated. Please use"),
+    Saying(.harmless, "option is deprecated, and will most likely be removed"),
+    Saying(.harmless, "Your log may contain sensitive information"),
+    Saying(.harmless, "CookieAuthFileGroupReadable is set, but will have no effect"),
+    Saying(.harmless, "Your network connection speed appears to have changed"),
+    Saying(.harmless, "Rejecting SOCKS request"),
+    Saying(.harmless, "is failing more circuits than usual"),
+    Saying(.harmless, "is failing a very large amount of circuits"),
+    Saying(.harmless, "is failing an extremely large amount of circuits"),
   ]
 }
 
@@ -318,7 +384,9 @@ struct TorLog {
     switch saying.topic {
     // They do not end tor.
     case .runningAsRoot, .obsolete, .relative, .publicRegenerated, .clientIgnored, .clock, .target,
-      .clientSideIgnored, .bootstrap:
+      .clientSideIgnored, .bootstrap, .circuitLimit, .needsClientKey, .stateFile, .controlOpen,
+      .noGuards,
+      .pinnedGuards, .notAnonymous:
       break
     default: cause = index
     }
@@ -351,6 +419,12 @@ struct TorLog {
       captures[key] = path
     }
     if let option = captures["option"]?.words.last { captures["option"] = String(option) }
+    // `behind by 3 hours, 0 minutes, or that theirs is ahead. Tor requires …`
+    if let offset = captures["offset"], let rest = offset.find(", or that theirs") {
+      captures["offset"] = String(offset[..<rest.lowerBound])
+    } else if let seconds = captures["offset"].flatMap({ Int($0) }) {
+      captures["offset"] = "by \(seconds.magnitude) seconds"
+    }
     return captures
   }
 }

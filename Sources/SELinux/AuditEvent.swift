@@ -59,6 +59,7 @@ struct AuditEvent {
         denial.exit = call["exit"]
         denial.effectiveUser = call["EUID"] ?? call["euid"]
       }
+      if denial.path == nil, isOfFile(denial), let only = onlyPath { denial.path = only }
       if let record = record(of: denial) {
         denial.objectOwner = record.number("ouid")
         denial.objectMode = known(record["mode"])
@@ -66,6 +67,20 @@ struct AuditEvent {
       }
       return denial
     }
+  }
+
+  /// Capabilities over files: the call's one path is what they were wanted for.
+  private func isOfFile(_ denial: Denial) -> Bool {
+    denial.targetClass == "capability"
+      && denial.permissions.contains {
+        $0.hasPrefix("dac_") || ["chown", "fowner", "fsetid"].contains($0)
+      }
+  }
+
+  private var onlyPath: String? {
+    let names = Set(
+      paths.filter { $0["nametype"] != "PARENT" }.compactMap { known($0["name"]) })
+    return names.count == 1 ? names.first.flatMap(absolute) : nil
   }
 
   /// The path record of a denial's object: by inode, else by its last component; never one that fits neither.

@@ -47,6 +47,9 @@ struct AuditLog {
     case .boolean: note(.booleanChanged, record, file, line)
     case .seccomp: note(.seccomp, record, file, line)
     case .appArmor: note(.appArmor, record, file, line)
+    case .fileAccess: note(.fileAccess, record, file, line)
+    case .landlock: note(.landlock, record, file, line)
+    case .integrity: note(.integrity, record, file, line)
     case .other: break
     }
   }

@@ -26,6 +26,7 @@ struct AuditRecord {
   enum Kind: Hashable {
     case access, userAccess, syscall, path, directory, processTitle
     case selinuxError, policyLoad, status, boolean, seccomp, appArmor
+    case fileAccess, landlock, integrity
     /// Of no meaning here: its kind is known and it is passed over.
     case other
   }
@@ -149,7 +150,9 @@ struct AuditRecord {
     "SELINUX_ERR": .selinuxError, "1401": .selinuxError, "MAC_POLICY_LOAD": .policyLoad,
     "1403": .policyLoad, "MAC_STATUS": .status, "1404": .status, "MAC_CONFIG_CHANGE": .boolean,
     "1405": .boolean, "SECCOMP": .seccomp, "1326": .seccomp, "APPARMOR_DENIED": .appArmor,
-    "APPARMOR_ALLOWED": .appArmor, "1503": .appArmor,
+    "APPARMOR_ALLOWED": .appArmor, "1503": .appArmor, "FANOTIFY": .fileAccess,
+    "1331": .fileAccess, "LANDLOCK_ACCESS": .landlock, "1423": .landlock,
+    "INTEGRITY_DATA": .integrity, "1800": .integrity,
   ]
 
   private static func kind(named name: AuditBytes, body: AuditBytes) -> Kind {

@@ -10,6 +10,11 @@ public struct AuditNotice: Hashable, Sendable {
     /// SELinux was switched to enforcing or permissive.
     case enforcing
     case policyLoaded
+    /// fanotify(7): a program like fapolicyd was asked.
+    case fileAccess
+    case landlock
+    /// IMA.
+    case integrity
     case booleanChanged
   }
 

@@ -18,7 +18,9 @@ public struct DenialJudge: Sendable {
     return denials.map(judge.judge)
   }
 
-  private func judge(_ denial: Denial) -> DenialJudgement {
+  private func judge(_ found: Denial) -> DenialJudgement {
+    var denial = found
+    denial.path = found.path.map(Self.asMounted)
     var judgement = opinion(of: denial)
     judgement.rule = judgement.rule ?? rule(for: denial)
     if denial.isGranted { return judgement }
@@ -35,6 +37,15 @@ public struct DenialJudge: Sendable {
     return judgement
   }
 
+  /// systemd prepares a unit's view of the files below a folder of its own.
+  private static func asMounted(_ path: String) -> String {
+    for folder in ["/run/systemd/unit-root", "/run/systemd/mount-rootfs"]
+    where path.hasPrefix(folder + "/") {
+      return String(path.dropFirst(folder.count))
+    }
+    return path
+  }
+
   private func opinion(of denial: Denial) -> DenialJudgement {
     if denial.isGranted {
       return DenialJudgement(
@@ -45,6 +56,7 @@ public struct DenialJudge: Sendable {
     }
     if let found = constraint(denial) { return found }
     if let found = unknownLabel(denial) { return found }
+    if let found = transition(denial) { return found }
     let source = assumedSource(denial)
     if TypeKinds.engines.contains(source) { return engine(denial) }
     if TypeKinds.isContainer(source) { return container(denial) }

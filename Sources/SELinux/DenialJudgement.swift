@@ -72,11 +72,17 @@ public struct DenialJudgement: Hashable, Sendable {
 public struct PolicyKnowledge: Hashable, Sendable {
   /// Switches of the loaded policy.
   public var booleans: [String: Bool]?
+  /// All of them: one that is not among them does not exist.
+  public var isWhole: Bool
 
-  public init(booleans: [String: Bool]? = nil) { self.booleans = booleans }
+  public init(booleans: [String: Bool]? = nil, isWhole: Bool = true) {
+    self.booleans = booleans
+    self.isWhole = isWhole
+  }
 
   /// `nil`: unknown; `.some(nil)`: the loaded policy has no such switch.
   func boolean(_ name: String) -> Bool?? {
-    booleans.map { $0[name] }
+    guard let booleans, isWhole || booleans[name] != nil else { return nil }
+    return .some(booleans[name])
   }
 }

@@ -25,7 +25,11 @@ extension DenialJudge {
     default: break
     }
     guard ObjectClass.isFile(denial.targetClass) else { return foreign(denial) }
-    if let path = denial.path, isImage(path), !TypeKinds.homes.contains(denial.targetType) {
+    if TypeKinds.unlabelledFileSystems.contains(denial.targetType) { return share(denial) }
+    if let path = denial.path, isImage(path),
+      !TypeKinds.homes.contains(denial.targetType) || denial.targetType == "data_home_t"
+        || path.contains(".so")
+    {
       return storage(denial, path)
     }
     if TypeKinds.containerFiles.contains(denial.targetType) {
@@ -47,17 +51,58 @@ extension DenialJudge {
       .contains { path.hasPrefix($0) }
   }
 
+  /// Network shares and foreign file systems keep no labels: `:Z` cannot write one there.
+  private func share(_ denial: Denial) -> DenialJudgement {
+    let type = denial.targetType
+    // container-selinux, and what refpolicy (Debian) calls the same.
+    let switches: [String: [String]] = [
+      "nfs_t": ["virt_use_nfs", "container_use_nfs"],
+      "cifs_t": ["virt_use_samba", "container_use_samba"],
+      "cephfs_t": ["container_use_cephfs"], "ecryptfs_t": ["container_use_ecryptfs"],
+    ]
+    let known = switches[type, default: []].filter { knowledge.boolean($0) != .some(.none) }
+    var remedies = [
+      Remedy(
+        .place,
+        "Keep keys on a disk of this host, whose file system has labels; a share is no place for them (whoever serves it can read them)."
+      ),
+      Remedy(
+        .mount, "Or mount the share with the label of containers.",
+        [
+          "mount -o context=system_u:object_r:container_file_t:s0 SOURCE HOST-FOLDER   # or in fstab"
+        ]
+      ),
+    ]
+    if let first = known.first {
+      remedies.append(
+        Remedy(
+          .boolean, "Or let all containers use such shares.",
+          ["setsebool -P \(first) on"]
+            + known.dropFirst().map { "setsebool -P \($0) on   # where policy has this name" }))
+    }
+    return judgement(
+      denial, .unlabelledMount,
+      "The file system (\(type)) keeps no labels of its own: the whole mount has one. `:Z` and chcon cannot write another there, and end in `Operation not supported`.",
+      remedies, .covered("mount it with context="))
+  }
+
   private func storage(_ denial: Denial, _ path: String) -> DenialJudgement {
-    judgement(
+    let isHome = TypeKinds.homes.contains(denial.targetType)
+    return judgement(
       denial, .storageLabel,
       "\(path) belongs to the image: the engine's storage on the host bears \(denial.targetType) in place of a label of containers. It was made, moved or restored without its labels.",
       [
         Remedy(
           .label, "Set the storage's labels (a storage elsewhere needs its place named first).",
-          [
-            "restorecon -RFv /var/lib/containers /var/lib/docker",
-            "semanage fcontext -a -e /var/lib/containers OTHER-STORAGE   # only if it is elsewhere",
-          ])
+          isHome
+            ? [
+              "restorecon -RFv ~/.local/share/containers   # as the user whose containers they are",
+              "semanage fcontext -a -e /home/USER/.local/share/containers OTHER-STORAGE   # only if it is elsewhere",
+            ]
+            : [
+              "restorecon -RFv /var/lib/containers /var/lib/docker",
+              "semanage fcontext -a -e /var/lib/containers OTHER-STORAGE   # only if it is elsewhere",
+            ])
       ], .covered("restorecon on the storage"))
   }
 

@@ -8,6 +8,9 @@ extension DenialJudge {
     if target.hasPrefix("tor_") || target == domain { return ownFile(denial) }
     if TypeKinds.containerFiles.contains(target) { return containersFile(denial) }
     if TypeKinds.unlabelledFileSystems.contains(target) { return unlabelledMount(denial) }
+    if TypeKinds.isKernels(target) || Self.kernelDevices.contains(denial.device ?? "") {
+      return kernelFile(denial)
+    }
     if let path = denial.path, Self.standardPlaces.contains(where: { path.hasPrefix($0) }) {
       return moved(denial, "\(path) is in a place that policy knows, with a label from elsewhere")
     }
@@ -80,6 +83,21 @@ extension DenialJudge {
         ruleRemedy("Until then, allow tor to run such programs in its own domain."),
       ], .covered("update selinux-policy"),
       followers: ["execute", "execute_no_trans", "getattr", "map", "open", "read"])
+  }
+
+  private static let kernelDevices: Set<String> = [
+    "proc", "sysfs", "cgroup", "cgroup2", "debugfs", "tracefs", "securityfs", "selinuxfs",
+  ]
+
+  /// Below /proc and /sys: the policy alone gives these labels, by the file's name.
+  private func kernelFile(_ denial: Denial) -> DenialJudgement {
+    judgement(
+      denial, danger(of: denial) == nil ? .policyUpdate : .dangerous,
+      "It is a setting or a report of the kernel (\(denial.targetType)), not a file of tor's: no restorecon changes its label, and its place is not the matter. tor and its libraries look at a few and go on without.",
+      [Remedy(.nothing, "Nothing, if tor works."), update()]
+        + (danger(of: denial) == nil
+          ? [ruleRemedy("If tor fails without it, allow just that.")] : []),
+      .covered("update the policy, or do without"), .medium)
   }
 
   // MARK: - Others' places

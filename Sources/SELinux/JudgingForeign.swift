@@ -13,6 +13,10 @@ extension DenialJudge {
         ], .covered("the unit"))
     }
     if source == "init_t" || source == "initrc_t", denial.command?.hasPrefix("(") == true {
+      if denial.targetClass == "file", denial.permissions.contains(where: isStart) {
+        return programLabel(denial)
+      }
+      if denial.permissions == ["mounton"], isTors(denial.targetType) { return mountPoint(denial) }
       return judgement(
         denial, .unit,
         "systemd was preparing the sandbox of a unit (\(denial.command ?? "")), before the program ran: a path of the unit (ReadWritePaths=, StateDirectory=, BindPaths=) bears a label that systemd may not use.",
@@ -47,6 +51,25 @@ extension DenialJudge {
             ["restorecon -v /usr/bin/tor", "systemctl restart tor.service", "ps -eZ | grep -w tor"])
         ] : [Remedy(.nothing, "Nothing, as far as tor is concerned.")],
       .covered("not tor's domain"))
+  }
+
+  private func isStart(_ permission: String) -> Bool {
+    ["execute", "execute_no_trans", "entrypoint"].contains(permission)
+  }
+
+  private func isTors(_ type: String) -> Bool { type.hasPrefix("tor_") }
+
+  /// The label is right, and still systemd may not mount there.
+  private func mountPoint(_ denial: Denial) -> DenialJudgement {
+    judgement(
+      denial, .policyUpdate,
+      "systemd was preparing the sandbox of a unit (\(denial.command ?? "")), before the program ran, and wanted to mount on \(denial.object). Its label (\(denial.targetType)) is right; this policy does not let systemd mount there yet.",
+      [
+        update(),
+        Remedy(
+          .unit, "Or take the path out of the unit (ReadWritePaths=, StateDirectory=, BindPaths=).",
+          ["systemctl cat tor.service"]),
+      ], .covered("update the policy"))
   }
 
   /// A login's own process, a confined user's tor among them.

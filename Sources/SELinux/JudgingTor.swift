@@ -6,6 +6,7 @@ extension DenialJudge {
     case "capability2", "cap2_userns": return kernelCapability(denial)
     case "process" where !denial.permissions.filter(isMemory).isEmpty: return memory(denial)
     case "file" where denial.permissions.contains("execmod"): return memory(denial)
+    case "file" where denial.permissions.contains("entrypoint"): return programLabel(denial)
     case "process", "process2": return process(denial)
     case "tcp_socket", "udp_socket", "sctp_socket", "dccp_socket", "rawip_socket":
       return network(denial)
@@ -58,6 +59,13 @@ extension DenialJudge {
   private var torsPlaces: String { "/var/lib/tor" }
 
   private func ownership(_ denial: Denial) -> Remedy {
+    // Whatever else root could not look at is not to become tor's.
+    if let path = denial.path, !path.hasPrefix("/var/lib/tor/") {
+      return Remedy(
+        .ownership,
+        "See whose \(path) is. If it is a service's directory, give it to the user that tor runs as (toranon on Fedora and EL, debian-tor on Debian), mode 0700; if not, tor has no business there.",
+        ["namei -l \(Remedy.quoted(path))"])
+    }
     let path = denial.path.map(Remedy.quoted) ?? "/var/lib/tor/SERVICE"
     return Remedy(
       .ownership,

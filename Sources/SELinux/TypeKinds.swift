@@ -13,6 +13,19 @@ enum TypeKinds {
     "onionkeeper_container_t", "openshift_t", "openshift_app_t",
   ]
 
+  /// A virtual machine's domain, which is no container's: `svirt_t`, `svirt_qemu_net_t`, `svirt_tcg_t`.
+  static func isMachine(_ type: String) -> Bool {
+    type.hasPrefix("svirt_") && !type.hasPrefix("svirt_lxc") && !type.hasPrefix("svirt_sandbox")
+      && !type.hasPrefix("svirt_kvm_net")
+  }
+
+  /// What the kernel shows below /proc, /sys and the like.
+  static func isKernels(_ type: String) -> Bool {
+    type.hasPrefix("sysctl_") || type.hasPrefix("proc_")
+      || ["sysctl_t", "sysfs_t", "cgroup_t", "debugfs_t", "tracefs_t", "usermodehelper_t"]
+        .contains(type)
+  }
+
   /// Container engines and what they run.
   static let engines: Set<String> = [
     "container_runtime_t", "container_engine_t", "container_engine_system_t", "dockerd_t",
@@ -77,7 +90,7 @@ enum TypeKinds {
   /// File systems that hold no labels: one for the whole mount.
   static let unlabelledFileSystems: Set<String> = [
     "nfs_t", "cifs_t", "fusefs_t", "dosfs_t", "vboxsf_t", "glusterd_t", "glusterfs_t", "cephfs_t",
-    "ntfs_t", "removable_t", "iso9660_t", "9p_t",
+    "ntfs_t", "removable_t", "iso9660_t", "9p_t", "ecryptfs_t", "virtiofs_t", "ceph_t",
   ]
 
   /// Ports that no service has claimed.

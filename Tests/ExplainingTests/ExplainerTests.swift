@@ -183,7 +183,7 @@ struct ExplainerTests {
 
     let missing = finding(top)
     #expect(missing?.cause.contains("not to be seen") ?? false)
-    #expect(missing?.cause.hasPrefix(mode == "disabled" ? "Three causes" : "Four causes") ?? false)
+    #expect(missing?.cause.hasPrefix(mode == "disabled" ? "Four causes" : "Five causes") ?? false)
     #expect(
       missing?.fixes.first?.commands.first == "chown -R debian-tor: /var/lib/tor/blog")
 
