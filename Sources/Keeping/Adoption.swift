@@ -147,8 +147,7 @@ public struct Adoption: Sendable {
       }
       guard let name = defined ?? ServiceName(text) else { continue }
       var draft = AdoptionDraft(
-        torrc, name: name, directory: directory, decisions: request.decisions,
-        isSingleHop: instance.isSingleHop)
+        torrc, name: name, directory: directory, decisions: request.decisions, in: instance)
       draft.isDefined = defined != nil
       drafts.append(draft)
     }

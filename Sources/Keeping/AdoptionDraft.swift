@@ -20,13 +20,13 @@ struct AdoptionDraft {
   /// - directory: a look at it, or why there was none.
   init(
     _ torrc: TorrcService, name: ServiceName, directory: Result<NativeDirectory, KeepingError>,
-    decisions: Adoption.Decisions, isSingleHop: Bool
+    decisions: Adoption.Decisions, in instance: TorrcInstance
   ) {
     self.torrc = torrc
     self.name = name
     findings = torrc.findings
     tor = torrc.tor
-    tor.isSingleHop = isSingleHop
+    tor.isSingleHop = instance.isSingleHop
     switch directory {
     case .success(let found): self.directory = found
     case .failure(let error):
@@ -36,7 +36,7 @@ struct AdoptionDraft {
     for port in torrc.ports { take(port, decisions) }
     takeKey()
     takeBalance()
-    takeAccess(decisions)
+    takeAccess(decisions, stray: instance.strayAuthorization)
   }
 
   var address: OnionAddress? { directory?.address }
@@ -187,11 +187,11 @@ struct AdoptionDraft {
   // MARK: - Access
 
   /// Never more open than somebody once wanted it, unless that was decided by name.
-  private mutating func takeAccess(_ decisions: Adoption.Decisions) {
+  private mutating func takeAccess(_ decisions: Adoption.Decisions, stray: [TorrcPlace]) {
     let isOpened = decisions.open.contains(name)
     guard let directory else {
       // It is left behind anyway; what it would be is shown where nothing speaks of clients.
-      if isOpened || torrc.authorizedBy.isEmpty { access = .open }
+      if isOpened || torrc.authorizedBy.isEmpty && stray.isEmpty { access = .open }
       return
     }
     let place = "\(torrc.directory)/\(KeyFiles.clients)"
@@ -237,6 +237,16 @@ struct AdoptionDraft {
       fail(
         line, "HiddenServiceAuthorizeClient",
         "it was meant for clients, has none, and would be public: \(choice)")
+    } else if let line = stray.first {
+      fail(
+        line, "HiddenServiceAuthorizeClient",
+        "stands in no service, so it may have been meant for \(name), which would be public: \(choice)",
+        others: [torrc.place])
+    } else if directory.hasFormerClients {
+      fail(
+        torrc.place, Self.title(torrc),
+        "\(torrc.directory)/client_keys is there: version 2 of it asked its clients for keys, and it would be public:"
+          + " \(choice)")
     } else {
       access = .open
     }

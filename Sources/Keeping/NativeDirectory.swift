@@ -33,6 +33,8 @@ struct NativeDirectory: Sendable {
   var key: Key
   /// Unknown where it cannot be read.
   var clients: Observation<Clients>
+  /// Version 2's `client_keys` lies there: this service once asked its clients for keys.
+  var hasFormerClients: Bool
   /// The masters of `ob_config`; `nil` where there is no such file or tor refuses it.
   var masters: [OnionAddress]?
 
@@ -46,7 +48,9 @@ struct NativeDirectory: Sendable {
     let folder = folder
     return NativeDirectory(
       status: try folder.status(), key: try await key(folder, path: path),
-      clients: clients(folder), masters: try masters(folder))
+      clients: clients(folder),
+      hasFormerClients: try folder.status(of: "client_keys") != nil,
+      masters: try masters(folder))
   }
 
   private static func key(

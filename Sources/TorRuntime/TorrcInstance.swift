@@ -5,12 +5,15 @@ public struct TorrcInstance: Hashable, Sendable {
   public var isSingleHop: Bool
   /// `PublishHidServDescriptors 0`: nobody can find its services.
   public var unpublished: TorrcPlace?
+  /// Clients were meant for some service of it, and the lines do not say for which.
+  public var strayAuthorization: [TorrcPlace]
   /// In order of place, without those of one service.
   public var findings: [TorrcFinding]
 
   public init(_ torrc: Torrc) {
     let sections = TorrcSections(torrc.lines)
     services = sections.services
+    strayAuthorization = sections.strayAuthorization
     var reading = InstanceReading()
     for line in torrc.lines { reading.take(line) }
     reading.finish()

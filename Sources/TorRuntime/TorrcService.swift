@@ -41,6 +41,8 @@ public struct TorrcService: Hashable, Sendable {
 struct TorrcSections {
   private(set) var services: [TorrcService] = []
   private(set) var findings: [TorrcFinding] = []
+  /// `HiddenServiceAuthorizeClient` lines before any directory: meant for one of the services, nobody knows which.
+  private(set) var strayAuthorization: [TorrcPlace] = []
   private var current: [TorrcLine] = []
   /// An option came before any directory, and was said to be lost.
   private var hasStray = false
@@ -64,6 +66,7 @@ struct TorrcSections {
     if name == "HiddenServiceAuthorizeClient" {
       // Not in tor's list any more; who wrote it behind a directory meant that service.
       if current.isEmpty {
+        strayAuthorization.append(line.place)
         findings.append(
           TorrcFinding(
             .warning, line.place, name,

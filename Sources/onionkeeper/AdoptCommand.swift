@@ -57,7 +57,9 @@ struct AdoptCommand: AsyncParsableCommand {
 
   @Option(
     name: .long,
-    help: "What that tor sees as /: a container's file system, or another disk's.")
+    help:
+      "What that tor sees as /: a container's file system, or another disk's. An absolute --torrc is looked for there first."
+  )
   var root = "/"
 
   @Option(
@@ -111,13 +113,23 @@ struct AdoptCommand: AsyncParsableCommand {
 
   /// The torrc, and the container that it is in.
   private func place() async throws -> (String, HandRunContainer?) {
-    guard let container else { return (absolute(torrc ?? ""), nil) }
+    guard let container else { return (rooted(torrc ?? ""), nil) }
     let source = try await HandRunContainer.open(container, try common.hostFile())
     guard let torrc else { return (try source.torrc(), source) }
     guard torrc.hasPrefix("/") else {
       throw KeepingError("--torrc \(torrc): an absolute path, as the container's tor sees it")
     }
     return (torrc, source)
+  }
+
+  /// Below --root, where that has it: /etc/tor/torrc of a container's file system is not this host's.
+  private func rooted(_ path: String) -> String {
+    let plain = absolute(path)
+    let folder = absolute(root)
+    guard folder != "/", !plain.hasPrefix(folder + "/"), path.hasPrefix("/"),
+      FileManager.default.fileExists(atPath: folder + plain)
+    else { return plain }
+    return folder + plain
   }
 
   private func takeOverNow() async throws {

@@ -81,7 +81,9 @@ extension PolicyFromAudit.Found {
     let reasons = Dictionary(grouping: left, by: \.why.rawValue).mapValues(\.count)
       .sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
     if !left.isEmpty { parts.append("left out: \(reasons.joined(separator: ", "))") }
-    if read.foreign > 0 { parts.append("\(read.foreign) denials of other domains") }
+    if read.foreign > 0 {
+      parts.append("\(read.foreign) denials of other domains, which `onionkeeper explain` judges")
+    }
     if read.broken > 0 { parts.append("\(read.broken) records are damaged") }
     if read.denials == 0 { parts.append("no denial of SELinux in \(read.lines) lines") }
     if let proof { parts.append("module: \(proof.text)") }

@@ -154,6 +154,33 @@ import Testing
     #expect(await keys.pins().value?[name] == address)
   }
 
+  /// A line that belongs to no service, and what version 2 left in the directory.
+  @Test(arguments: [true, false])
+  func neverOpenByWhatIsElsewhere(_ isStray: Bool) async throws {
+    let house = try House()
+    try house.setUp()
+    let native = try NativeTor(
+      house,
+      (isStray ? "HiddenServiceAuthorizeClient stealth ops\n" : "")
+        + "HiddenServiceDir /var/lib/tor/a\nHiddenServicePort 80 192.0.2.1:80\n"
+        + "HiddenServiceDir /var/lib/tor/b\nHiddenServicePort 80 192.0.2.1:80\n")
+    try await native.directory("a")
+    try await native.directory("b", clients: ["alice.auth": NativeTor.client("B")])
+    if !isStray {
+      for name in ["a", "b"] {
+        try Data("client-name ops\n".utf8).write(
+          to: URL(fileURLWithPath: "\(native.root)/var/lib/tor/\(name)/client_keys"))
+      }
+    }
+    let report = try await native.adopt()
+    #expect(report.services.map(\.outcome) == [.left, .carried])
+    #expect(report.errors.count == 1 && report.errors[0].contains("--public a"))
+    #expect(try native.definition("b").contains("access: clients"))
+    let name = try #require(ServiceName("a"))
+    let decided = try await native.adopt(.init(open: [name]))
+    #expect(decided.services.map(\.outcome) == [.carried, .present])
+  }
+
   @Test func publicNeverLosesClients() async throws {
     let house = try House()
     try house.setUp()
