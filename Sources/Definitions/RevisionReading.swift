@@ -110,11 +110,28 @@ private func read(
     name: name, file: file.path, blob: file.blob, defaults: defaults)
   let reading =
     cache.readings[key]
-    ?? readDefinition(
-      name: name, origin: DefinitionOrigin(file: file.path, blob: file.blob, bytes: bytes),
-      defaults: defaults)
+    ?? namingConflict(
+      readDefinition(
+        name: name, origin: DefinitionOrigin(file: file.path, blob: file.blob, bytes: bytes),
+        defaults: defaults), file.path, bytes)
   fresh.readings[key] = reading
   return reading
+}
+
+/// Instead of what the parser stumbles over behind it, the marker that Git leaves where it could not merge.
+private func namingConflict(
+  _ reading: ServiceReading, _ path: String, _ bytes: [UInt8]
+) -> ServiceReading {
+  guard case .invalid(_, let part) = reading else { return reading }
+  let marker = Array("<<<<<<< ".utf8)
+  let lines = bytes.split(separator: 0x0a, omittingEmptySubsequences: false)
+  guard let line = lines.firstIndex(where: { $0.starts(with: marker) }) else { return reading }
+  return .invalid(
+    [
+      Diagnostic(
+        file: path, line: line + 1, column: 1,
+        message: "a merge conflict that nobody resolved (`git mergetool`, then commit)")
+    ], part)
 }
 
 /// Reads onionkeeper.yaml: its defaults, and its errors into `reading.repository`.

@@ -115,8 +115,12 @@ public struct Adoption: Sendable {
       ? "/\(parent)" : String("/\(parent)".dropFirst(prefix.utf8.count))
     return NativeFiles(
       prefix: prefix, container: request.container,
-      roots: [own.isEmpty ? "/" : own, "/etc/tor"] + request.includeRoots)
+      roots: [own.isEmpty ? "/" : own] + Self.usualRoots.filter { $0 != own }
+        + request.includeRoots)
   }
+
+  /// Where distributions and their kin (Whonix, SecureDrop's gateway) keep parts of a torrc.
+  private static let usualRoots = ["/etc/tor", "/etc/torrc.d"]
 
   private func read(_ files: NativeFiles) throws -> TorrcInstance {
     let bytes = try files.torrc(request.torrc)

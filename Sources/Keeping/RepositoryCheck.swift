@@ -47,7 +47,9 @@ public struct RepositoryCheck: Sendable {
     }
     guard let folder else { return found }
     do {
-      found += check(try DefinitionFolder(absolute(folder)).read(), hosts: contexts)
+      let (files, refused) = try DefinitionFolder(absolute(folder)).readAll()
+      found += refused
+      found += check(files, hosts: contexts)
     } catch {
       found.append(
         Diagnostic(file: folder, message: (error as? KeepingError)?.message ?? "\(error)"))

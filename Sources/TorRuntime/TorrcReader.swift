@@ -227,7 +227,7 @@ extension TorrcReader {
       let folder = path.split(separator: "/").dropLast().joined(separator: "/")
       throw TorrcError(
         place: place,
-        message: "%include \(path): lies outside of \(roots.joined(separator: " and "));"
+        message: "%include \(path): lies outside of \(roots.joined(separator: ", "));"
           + " --include-root /\(folder) allows it")
     }
     return look(path)

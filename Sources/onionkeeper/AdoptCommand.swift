@@ -52,7 +52,9 @@ struct AdoptCommand: AsyncParsableCommand {
 
   @Option(
     name: .customLong("include-root"),
-    help: "A folder in which %include may lie, beside the torrc's own and /etc/tor; repeatable.")
+    help:
+      "A folder in which %include may lie, beside the torrc's own, /etc/tor and /etc/torrc.d; repeatable."
+  )
   var includeRoots: [String] = []
 
   @Option(

@@ -28,6 +28,30 @@ struct DefinitionFolderTests {
     #expect(readRevision(files).services.count == 1)
   }
 
+  /// A link or a pointer refuses the revision, and the errors of the other files are told beside it.
+  @Test func everythingIsToldAtOnce() throws {
+    let host = try House()
+    try host.write("repository/services/wide.yaml", House.blog + "surprise: 1\n")
+    try host.write(
+      "repository/services/merged.yaml", "hosts: [a]\n<<<<<<< HEAD\nkey: generate\n=======\n")
+    try host.write(
+      "repository/services/large.yaml",
+      "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n")
+    try FileManager.default.createSymbolicLink(
+      atPath: "\(host.path)/repository/services/link.yaml", withDestinationPath: "/etc/passwd")
+    let found = RepositoryCheck(
+      folder: "repository", hostFiles: [], current: host.path
+    ).run().filter { $0.severity == .error }
+    #expect(found.contains { $0.file == "services/link.yaml" && $0.message.contains("link") })
+    #expect(found.contains { $0.file == "services/large.yaml" && $0.message.contains("LFS") })
+    #expect(found.contains { $0.file == "services/wide.yaml" && $0.path == "surprise" })
+    #expect(found.contains { $0.file == "services/merged.yaml" && $0.line == 2 })
+    #expect(found.filter { $0.file == "services/merged.yaml" }.count == 1)
+    let refusal = refusal("\(host.path)/repository")
+    #expect(refusal?.contains("services/link.yaml") ?? false)
+    #expect(refusal?.contains("services/large.yaml") ?? false)
+  }
+
   @Test func windowsTextIsFine() throws {
     let host = try House()
     try host.write("repository/onionkeeper.yaml", "\u{feff}version: 1\r\n")
