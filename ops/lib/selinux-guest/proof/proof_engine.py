@@ -133,6 +133,9 @@ class Host:
         pid = run("systemctl", "show", "-P", "MainPID", self.unit)[1].strip()
         return pathlib.Path(f"/proc/{pid}/attr/current").read_text().rstrip("\0\n")
 
+    def signal(self, name):
+        run("systemctl", "kill", "--kill-whom=main", f"--signal={name}", self.unit)
+
     def level(self, name):
         return self.context(name).split(":", 3)[3]
 
@@ -257,12 +260,19 @@ def drift(host):
     ]
     for what, work in breaks:
         before = host.life("blog")
-        work()
+        # The agent is held meanwhile: else what is to be wrong may be right again before anybody looks.
+        host.signal("STOP")
+        try:
+            work()
+            wrong = host.mislabelled("blog", level)
+        finally:
+            host.signal("CONT")
         began = time.monotonic()
         wait(PATIENCE, f"the labels are right again after {what}", lambda: not host.mislabelled("blog", level), pause=0.5)
         took = time.monotonic() - began
-        host.track.claim(host.life("blog") == before, f"repaired in {took:.1f} s without a restart: {what}",
-                         f"{before} -> {host.life('blog')}")
+        host.track.claim(wrong and host.life("blog") == before,
+                         f"{len(wrong)} wrong, repaired in {took:.1f} s without a restart: {what}",
+                         f"wrong: {wrong}; {before} -> {host.life('blog')}")
     host.come_up()
 
 
