@@ -50,6 +50,7 @@ struct Facts {
       return takeLog(line, evidence: evidence, position: position)
     }
     if line.has(".onion") { addresses.take(line, evidence(), position: position) }
+    if listing.takeCommand(text) { return "listing" }
     if text.hasPrefix("#") {
       // A comment, but for what `systemctl cat` prints.
       return units.header(text, position: position) ? "unit" : nil

@@ -29,7 +29,7 @@ extension Judge {
     }
     if isInContainer(group) { return containerUnreadable(group, path) }
     return unitHides(group, path) ?? boundingSet(group, path) ?? listedOwner(group, path)
-      ?? hostSteps(group, path) ?? unknownAccess(group, path)
+      ?? hostSteps(group, path) ?? withheldCapability(group, path) ?? unknownAccess(group, path)
   }
 
   private func sandboxed(_ group: TorLog.Group, _ path: String) -> Finding {
@@ -247,13 +247,20 @@ extension Judge {
     var causes = ["a unit that takes CAP_DAC_READ_SEARCH from root"]
     if way != .open { causes.insert("an owner or mode along the path", at: 0) }
     if !isSELinuxOff { causes.append("SELinux (a label, or a capability that tor's domain lacks)") }
+    // What was given rules some out.
+    if let unit = facts.units.tor, hasReadCapability(unit) {
+      causes.removeAll { $0.has("CAP_DAC_READ_SEARCH") }
+    }
     if group.program == nil, way != .open {
       causes.insert("a start by hand by somebody who is neither root nor tor's user", at: 0)
     }
-    causes.append("AppArmor")
-    let count = ["Two", "Three", "Four", "Five"][causes.count - 2]
+    // A kernel enforces one of the two.
+    if facts.state.mode?.value != .enforcing { causes.append("AppArmor") }
+    let count = ["One cause writes", "Two causes write", "Three causes write", "Four causes write"]
     let last = causes.removeLast()
-    var cause = "\(count) causes write this line: \(causes.joined(separator: ", ")), or \(last)."
+    var cause =
+      "\(causes.count < count.count ? count[causes.count] : "Five causes write") this line: "
+      + (causes.isEmpty ? "" : causes.joined(separator: ", ") + ", or ") + "\(last)."
     switch way {
     case .open:
       cause += " Owners and modes are right all along the path, as this host shows it now."
@@ -300,12 +307,21 @@ extension Judge {
             "restorecon -Rv \(quoted(path))",
           ]))
     }
-    fixes.append(
-      Fix(
-        .unit,
-        "If tor starts as root and its unit's CapabilityBoundingSet lacks CAP_DAC_READ_SEARCH: start the unit as tor's user, or add that capability."
-      ))
+    if facts.units.tor.map({ !hasReadCapability($0) }) ?? true {
+      fixes.append(
+        Fix(
+          .unit,
+          "If tor starts as root and its unit's CapabilityBoundingSet lacks CAP_DAC_READ_SEARCH: start the unit as tor's user, or add that capability."
+        ))
+    }
     if !isSELinuxOff {
+      if facts.state.booleans["tor_can_onion_services"]?.isOn == false {
+        fixes.append(
+          Fix(
+            .boolean,
+            "If a denial names the capability dac_read_search: this policy's switch for it, which is off.",
+            ["setsebool -P tor_can_onion_services on"]))
+      }
       fixes.append(
         Fix(
           .policy,
@@ -317,86 +333,4 @@ extension Judge {
 
   /// The pattern for `semanage fcontext`.
   func fcontext(_ path: String) -> String { "'\(path.split(separator: "'").joined())(/.*)?'" }
-
-  // MARK: - Making and writing
-
-  func create(_ group: TorLog.Group) -> Finding {
-    let path = group.captures["path"] ?? "the directory"
-    let reason = group.captures["reason"] ?? ""
-    let parent = path.split(separator: "/").dropLast().reduce("") { "\($0)/\($1)" }
-    let above = parent.isEmpty ? "/" : parent
-    if reason.has("No such file") {
-      return blocked(
-        group, "directory.parent.missing", "\(above) does not exist, so tor cannot make \(path).",
-        "tor makes one level of directories only. If the folder is on a disk of its own, the disk may not be mounted: then tor must not start.",
-        fixes: [
-          Fix(
-            .ownership, "Mount what belongs there; or make the folder above, for tor's user.",
-            ["install -d -m 0700 -o \(torUserWord) \(quoted(above))"])
-        ], check: ["findmnt -T \(quoted(above)); ls -ld \(quoted(above))"] + restartCheck)
-    }
-    if let finding = readOnly(group, path, reason) { return finding }
-    return blocked(
-      group, "directory.create", "tor may not make \(path): \(reason).",
-      "The folder above belongs to another user, or is labelled for something else. What was given does not tell which.",
-      confidence: .low,
-      fixes: [
-        Fix(
-          .ownership,
-          "Make the directory for tor beforehand: then nothing above it needs to be opened.",
-          ["install -d -m 0700 -o \(torUserWord) \(quoted(path))"]),
-        isSELinuxOff
-          ? nil
-          : Fix(
-            .label, "On a host with SELinux, label it too.",
-            [
-              "semanage fcontext -a -t tor_var_lib_t \(fcontext(path))",
-              "restorecon -Rv \(quoted(path))",
-            ]),
-      ].compactMap { $0 }, check: ["ls -ldZ \(quoted(above))"] + hiddenDenials)
-  }
-
-  /// `Read-only file system`: the unit, the container or the disk.
-  func readOnly(_ group: TorLog.Group, _ path: String, _ reason: String) -> Finding? {
-    guard reason.has("Read-only file system") else { return nil }
-    if isInContainer(group) {
-      return blocked(
-        group, "container.readonly",
-        "\(path) is read-only in the container, and tor wanted to write there.",
-        "Either the mount is read-only on purpose and the directory is not complete (key pair, hostname, authorized_clients), so that tor wanted to add to it, or the path lies on the container's read-only root.",
-        confidence: .medium,
-        fixes: [
-          Fix(
-            .ownership,
-            "If the mount is meant to be read-only: complete the directory from the host, from a backup of this address."
-          ),
-          Fix(.container, "Otherwise mount that one folder writable; the root may stay read-only."),
-        ], check: ["docker inspect -f '{{json .Mounts}}' <container>"])
-    }
-    let unit = facts.units.tor
-    var evidence = EvidenceList()
-    if let unit {
-      evidence.add(
-        unit.evidence(of: "ProtectSystem", "ReadWritePaths", "ReadOnlyDirectories", "ReadOnlyPaths")
-      )
-    }
-    return blocked(
-      group, "unit.readonly", "\(path) is read-only for tor.",
-      "The unit's ProtectSystem (or ReadOnlyDirectories=/) leaves only the folders of ReadWritePaths writable, and this is none of them; or the disk itself is mounted read-only. Owner, mode and label cannot help.",
-      confidence: unit.map {
-        $0.last("ProtectSystem") != nil || !$0.paths("ReadOnlyDirectories", "ReadOnlyPaths").isEmpty
-      } ?? false ? .high : .medium,
-      evidence: evidence,
-      fixes: [
-        Fix(
-          .configuration,
-          "Keep the service below a folder that is writable already, as /var/lib/tor/NAME."),
-        Fix(
-          .unit, "Or add this one folder with a drop-in.",
-          ["systemctl edit \(unitWord)    # [Service] ReadWritePaths=\(path)"]),
-      ],
-      check: [
-        "findmnt -T \(quoted(path)); systemctl show \(unitWord) -p ProtectSystem -p ReadWritePaths"
-      ] + restartCheck)
-  }
 }

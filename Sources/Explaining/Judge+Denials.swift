@@ -124,6 +124,7 @@ extension Judge {
     for remedy in remedies(cluster, lead) {
       guard seen.insert(remedy.text).inserted else { continue }
       var commands = remedy.commands.map { filled($0, lead.denial, path) }
+      if mount(of: lead.denial) != nil { commands.removeAll { $0.hasPrefix("find / -xdev") } }
       if remedy.kind == .rule {
         let file = facts.inputName(of: lead.denial.evidence.first)
         commands = rules.map(\.text) + ["onionkeeper policy from-audit \(quoted(file))"]
@@ -169,11 +170,23 @@ extension Judge {
     var text = command
     // `HOST-DIRECTORY` is another one: that of a mount's source.
     if let path, !text.has("HOST-DIRECTORY") { text = text.putting(path, for: "DIRECTORY") }
-    if let inside = denial.path, let mount = facts.containers.mount(of: inside), mount.isPath {
+    if let mount = mount(of: denial) {
       text = text.putting(mount.source, for: "HOST-DIRECTORY")
       text = text.putting(mount.destination, for: "/IN-CONTAINER")
     }
     return text
+  }
+
+  /// The mount that a container's denial is about; by its source's name where the record has only that.
+  private func mount(of denial: Denial) -> ContainerFacts.Mount? {
+    if let inside = denial.path {
+      return facts.containers.mount(of: inside).flatMap { $0.isPath ? $0 : nil }
+    }
+    guard let name = denial.name else { return nil }
+    let found = facts.containers.mounts.filter {
+      $0.isPath && $0.source.split(separator: "/").last.map(String.init) == name
+    }
+    return found.count == 1 ? found.first : nil
   }
 
   private func checks(_ lead: DenialJudgement, _ path: String?) -> [String] {
@@ -281,6 +294,12 @@ extension Judge {
       return object == path || path.hasPrefix(object + "/") || object.hasPrefix(path + "/")
     }
     guard let name = denial.name, name != "/" else { return false }
+    // In a container the record has the host's name for it.
+    if let place = facts.containers.hostPath(path),
+      place.split(separator: "/").contains(Substring(name))
+    {
+      return true
+    }
     return path.split(separator: "/").contains { $0 == name } || name == "hs_ed25519_secret_key.tmp"
   }
 }

@@ -2,14 +2,19 @@ import SELinux
 
 /// What looks like SELinux and is not: AppArmor, system call filters, systemd's steps.
 extension Judge {
-  func otherModuleFindings() -> [Finding] {
+  /// - Parameter claimed: log lines that are explained, to which those of the same refusal are added.
+  func otherModuleFindings(_ claimed: inout Set<Int>) -> [Finding] {
     var found: [Finding] = []
     var profiles: [String: Int] = [:]
     for notice in facts.audit.notices where notice.kind == .appArmor {
       guard notice.fields["apparmor"] != "STATUS", notice.fields["apparmor"] != "AUDIT" else {
         continue
       }
-      let finding = appArmor(notice)
+      var finding = appArmor(notice)
+      for index in sameRefusal(notice) where claimed.insert(index).inserted {
+        finding.evidence.add(facts.log.groups[index].evidence)
+        finding.consequences += facts.log.groups[index].consequences
+      }
       // The kernel's line and the audit daemon's are one event.
       let key = "\(finding.code) \(finding.title)"
       if let known = profiles[key] {
@@ -76,6 +81,21 @@ extension Judge {
 
   // MARK: - AppArmor
 
+  /// tor's own lines of what a record refused: the same path, or a file in it.
+  private func sameRefusal(_ notice: AuditNotice) -> [Int] {
+    guard notice.fields["apparmor"] == "DENIED", let name = notice.fields["name"],
+      name.hasPrefix("/")
+    else { return [] }
+    let place = TorrcFacts.normal(name)
+    return groups(.unreadable, .create, .fileUnreadable, .fileUnwritable, .dataDirectory, .logFile)
+      .filter { _, group in
+        guard group.captures["reason"]?.has("Permission denied") ?? true,
+          let path = group.captures["path"].map(TorrcFacts.normal), !isInContainer(group)
+        else { return false }
+        return path == place || path.hasPrefix(place + "/") || place.hasPrefix(path + "/")
+      }.map(\.0)
+  }
+
   private func appArmor(_ notice: AuditNotice) -> Finding {
     let fields = notice.fields
     let position = facts.position(notice.evidence.first)
@@ -91,7 +111,9 @@ extension Judge {
           "This is AppArmor: the record has no contexts, so nothing of SELinux (labels, booleans, modules) has to do with it. `No such file` means the profile, not tor's program; tor's own configuration is not the matter.",
         confidence: .high, evidence: evidence(notice), position: position,
         fixes: [
-          Fix(.unit, "Load the profile.", ["apparmor_parser -r /etc/apparmor.d/\(profile)"]),
+          Fix(
+            .unit, "Load the profile.",
+            ["apparmor_parser -r \(quoted("/etc/apparmor.d/" + profile))"]),
           Fix(
             .unit,
             "If that file is not there, install it again with the package that brings it, or from a backup."
@@ -113,9 +135,12 @@ extension Judge {
     let isTor = profile.has("tor") || fields["comm"] == "tor"
     let capability = fields["operation"] == "capable" ? fields["capname"] : nil
     let what = capability.map { "the capability \($0)" } ?? "\(name) (\(mask))"
-    let rule =
-      capability.map { "capability \($0)," }
-      ?? "\(name.hasSuffix("/") ? name + "**" : name) \(mask.has("w") || mask.has("c") ? "rwk" : "r"),"
+    // A folder of its own is read, and what is in it is written: hostname, new keys.
+    let rules =
+      capability.map { ["capability \($0),"] }
+      ?? (name.hasSuffix("/")
+        ? ["\(name) r,", "\(name)** rwk,"]
+        : ["\(name) \(mask.has("w") || mask.has("c") ? "rwk" : "r"),"])
     return Finding(
       "apparmor.denied", isTor ? .blocks : .notice, .directory,
       "AppArmor refused \(profile) \(what).",
@@ -136,8 +161,8 @@ extension Judge {
             .unit,
             "Or add the one \(capability == nil ? "path" : "capability") to the profile's local part.",
             [
-              "echo '\(rule)' >> /etc/apparmor.d/local/\(profile)",
-              "apparmor_parser -r /etc/apparmor.d/\(profile)",
+              "printf '%s\\n' \(rules.map(quoted).joined(separator: " ")) >> \(quoted("/etc/apparmor.d/local/" + profile))",
+              "apparmor_parser -r \(quoted("/etc/apparmor.d/" + profile))",
             ]),
         ] : [],
       check: ["journalctl -k -g apparmor= --no-pager | tail"] + restartCheck)

@@ -11,11 +11,12 @@ struct Judge {
   func findings() -> [Finding] {
     let denials = denialFindings()
     var found = denials.findings
-    found += otherModuleFindings()
-    found += directoryFindings(except: denials.claimed)
+    var claimed = denials.claimed
+    found += otherModuleFindings(&claimed)
+    found += directoryFindings(except: claimed)
     found += configurationFindings()
-    found += keyFindings(except: denials.claimed)
-    found += runningFindings(except: denials.claimed)
+    found += keyFindings(except: claimed)
+    found += runningFindings(except: claimed)
     found += torrcFindings(besides: found)
     if found.allSatisfy({ $0.impact == .notice }), let orphans = orphanFinding() {
       found.append(orphans)

@@ -42,6 +42,22 @@ struct ListingFacts {
     file = input
   }
 
+  /// `$ sudo ls -laZ /var/lib/tor`, as people paste it: the folder that the names below are in.
+  /// - Returns: whether it is such a line.
+  mutating func takeCommand(_ line: String) -> Bool {
+    guard let found = line.find("ls -") else { return false }
+    let before = line[..<found.lowerBound].trimmed
+    let prompt = before.hasSuffix("sudo") ? before.dropLast(4).trimmed : before
+    guard let last = prompt.last, "$#>%".contains(last) else { return false }
+    let words = line[found.lowerBound...].words.dropFirst()
+    let names = words.filter { !$0.hasPrefix("-") }
+    let isItself = words.contains { $0.hasPrefix("-") && !$0.hasPrefix("--") && $0.contains("d") }
+    folder =
+      !isItself && names.count == 1 && names.first?.hasPrefix("/") == true
+      ? TorrcFacts.normal(String(names.first ?? "")) : ""
+    return true
+  }
+
   /// - Returns: whether it is a line of a listing.
   mutating func take(_ line: String, _ place: Evidence, position: Int) -> Bool {
     let text = line.trimmed
@@ -98,6 +114,9 @@ struct ListingFacts {
       path = TorrcFacts.normal(name)
     } else if name == "." {
       path = folder
+    } else if name == ".." {
+      path = TorrcFacts.normal(
+        "/" + folder.split(separator: "/").dropLast().joined(separator: "/"))
     } else {
       path = "\(folder)/\(name)"
     }
