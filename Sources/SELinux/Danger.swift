@@ -6,6 +6,11 @@ public enum Danger {
     source: String, target: String, targetClass: String, permission: String
   ) -> String? {
     if ObjectClass.isCapability(targetClass) { return capabilities[permission] }
+    if source != target, TypeKinds.free.contains(target), targetClass != "process",
+      targetClass != "process2"
+    {
+      return "reaches into an unconfined process"
+    }
     switch targetClass {
     case "process", "process2": return process(source, target, permission)
     case "security": return "changes SELinux itself"
@@ -14,8 +19,10 @@ public enum Danger {
     case "bpf", "perf_event", "kernel_service", "capability_class":
       return "reaches into the kernel"
     case "io_uring" where permission == "override_creds": return "lends it another's rights"
-    case "filesystem" where mounts.contains(permission), "user_namespace" where permission == "all":
-      return "changes what is mounted"
+    case "filesystem" where mounts.contains(permission): return "changes what is mounted"
+    case "user_namespace":
+      return "is root in a namespace of its own, with the kernel's whole surface"
+    case "packet_socket", "rawip_socket": return "forges and reads packets"
     case "unix_stream_socket" where permission == "connectto":
       return connection(target)
     case "netlink_audit_socket", "netlink_selinux_socket":
@@ -89,6 +96,9 @@ public enum Danger {
     return TypeKinds.unconfined.contains(target) ? "reaches into an unconfined process" : nil
   }
 
+  /// Whether a permission over a file changes it, or what is in it.
+  static func isChange(_ permission: String) -> Bool { changes.contains(permission) }
+
   private static let changes: Set<String> = [
     "write", "append", "create", "unlink", "link", "rename", "setattr", "add_name", "remove_name",
     "reparent", "rmdir", "swapon", "quotaon", "map_write",
@@ -110,7 +120,9 @@ public enum Danger {
     if secrets.contains(target), permission != "getattr", permission != "search" {
       return "opens the host's passwords or keys"
     }
-    if targetClass == "blk_file" || devices.contains(target) { return "reaches a disk or memory" }
+    if targetClass == "blk_file" || devices.contains(target) {
+      return "reaches a disk, memory or the network card"
+    }
     if TypeKinds.engineSockets.contains(target), isChange || targetClass == "sock_file" {
       return "speaks to the container engine: whoever may, is root on the host"
     }
@@ -127,12 +139,13 @@ public enum Danger {
 
   private static let secrets: Set<String> = [
     "shadow_t", "sshd_key_t", "ssh_home_t", "krb5_keytab_t", "gpg_secret_t", "ipsec_key_file_t",
-    "systemd_passwd_var_run_t", "onionkeeper_secret_t",
+    "systemd_passwd_var_run_t", "onionkeeper_secret_t", "auditd_log_t",
   ]
 
   private static let devices: Set<String> = [
     "memory_device_t", "fixed_disk_device_t", "removable_device_t", "scsi_generic_device_t",
-    "nvram_device_t", "kmsg_device_t", "device_mapper_device_t", "lvm_control_t", "kvm_device_t",
+    "nvram_device_t", "kmsg_device_t", "proc_kcore_t", "tun_tap_device_t", "vfio_device_t",
+    "device_mapper_device_t", "lvm_control_t", "kvm_device_t",
   ]
 
   private static let rules: Set<String> = [

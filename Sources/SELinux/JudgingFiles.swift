@@ -6,6 +6,7 @@ extension DenialJudge {
       return program(denial)
     }
     if target.hasPrefix("tor_") || target == domain { return ownFile(denial) }
+    if TypeKinds.free.contains(target) { return sessions(denial) }
     if TypeKinds.containerFiles.contains(target) { return containersFile(denial) }
     if TypeKinds.unlabelledFileSystems.contains(target) { return unlabelledMount(denial) }
     if TypeKinds.isKernels(target) || Self.kernelDevices.contains(denial.device ?? "") {
@@ -62,6 +63,20 @@ extension DenialJudge {
         ? "The label is right. The kernel checks map since 4.13, and this policy is older than that check."
         : "The label is right; this policy does not know yet that tor does this.",
       [update(), ruleRemedy("Until then, allow just that.")], .needed, isMap ? .high : .medium)
+  }
+
+  /// A pipe, or a process's entry below /proc, of who is not confined.
+  private func sessions(_ denial: Denial) -> DenialJudgement {
+    judgement(
+      denial, .dangerous,
+      denial.targetClass == "fifo_file"
+        ? "The pipe belongs to the session that started tor (\(denial.targetType)): what tor writes there is lost, tor itself runs."
+        : "tor was to look at a process that is not confined (\(denial.targetType)).",
+      [
+        Remedy(.nothing, "Nothing, if tor works: the refusal is right."),
+        Remedy(
+          .unit, "Start tor by its unit, not from a login.", ["systemctl restart tor.service"]),
+      ], .dangerous("reaches into an unconfined process"))
   }
 
   private func program(_ denial: Denial) -> DenialJudgement {
@@ -195,7 +210,18 @@ extension DenialJudge {
   }
 
   private func systemFile(_ denial: Denial) -> DenialJudgement {
-    let isWrite = danger(of: denial) != nil
+    let isWrite = denial.permissions.contains(where: Danger.isChange)
+    if let reason = danger(of: denial), !isWrite {
+      return judgement(
+        denial, .dangerous,
+        "tor was to use what no tor needs (\(denial.targetType)): it \(reason). Either a wrong path stands in the torrc or in the unit, or what runs here as tor is not only tor.",
+        [
+          Remedy(.nothing, "Nothing, if tor works: the refusal is right."),
+          Remedy(
+            .configuration, "Find what asks for it, and take it out.",
+            ["systemctl cat tor.service; grep -rn '^[^#]*/' /etc/tor"]),
+        ], .dangerous(reason))
+    }
     return judgement(
       denial, isWrite ? .wrongPlace : .unknown,
       isWrite

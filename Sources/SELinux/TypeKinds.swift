@@ -52,6 +52,12 @@ enum TypeKinds {
     "dbadm_t", "webadm_t", "logadm_t",
   ]
 
+  /// Domains that no rule holds back, and that no service has to speak to.
+  static let free: Set<String> = [
+    "unconfined_t", "unconfined_service_t", "spc_t", "sysadm_t", "rpm_t", "rpm_script_t", "dpkg_t",
+    "dpkg_script_t",
+  ]
+
   /// Domains that may do nearly everything: what reaches into one, leaves its confinement.
   static let unconfined: Set<String> = [
     "unconfined_t", "unconfined_service_t", "spc_t", "init_t", "initrc_t", "kernel_t", "rpm_t",
