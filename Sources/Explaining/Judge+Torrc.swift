@@ -8,6 +8,7 @@ extension Judge {
     if !codes.contains("target.loopback") { mine += loopbacks() }
     if !codes.contains("config.target-name") { mine += names() }
     mine += serviceOptions(codes)
+    mine += torrcValueFindings(codes)
     mine += places(codes)
     return mine
   }
@@ -181,19 +182,6 @@ extension Judge {
                 "Take the line out, and give the service a directory of its own; it gets a new address."
               )
             ], verify))
-      }
-      if let option = service.options["hiddenservicenumintroductionpoints"],
-        let number = Int(option.value),
-        !(3...20).contains(number), !codes.contains("config.range")
-      {
-        mine.append(
-          finding(
-            "config.range", .blocks, .configuration,
-            "HiddenServiceNumIntroductionPoints is \(number); tor takes 3 to 20.",
-            "tor refuses a whole torrc for one value out of its range.", .high, [option.evidence],
-            service.position,
-            [Fix(.configuration, "Set it to a value from 3 to 20, or take the line out (3).")],
-            verify))
       }
       if service.ports.isEmpty, !codes.contains("config.ports.missing") {
         mine.append(

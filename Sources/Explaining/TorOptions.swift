@@ -21,6 +21,15 @@ enum TorOptionHistory {
     "DisableNetwork", "Log", "RunAsDaemon", "ExitPolicy", "Address", "Nickname", "ContactInfo",
   ]
 
+  /// Options of services, in lower case.
+  private static let ofServices = Set(
+    (Array(since.keys) + others).map { $0.lowercased() }.filter { $0.hasPrefix("hiddenservice") }
+      // Never written, or skipped with a warning.
+      + ["hiddenserviceoptions", "hiddenservicenodes", "hiddenserviceexcludenodes"])
+
+  /// - Parameter name: of a service's option, in lower case.
+  static func isKnown(_ name: String) -> Bool { ofServices.contains(name) }
+
   /// `left` is an older version than `right`; by numbers, as far as both go.
   static func isOlder(_ left: String, than right: String) -> Bool {
     let numbers = { (text: String) in

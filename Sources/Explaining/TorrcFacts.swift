@@ -3,6 +3,8 @@ struct TorrcFacts {
   struct Port: Hashable {
     var virtual: String
     var target: String
+    /// Words behind the target: tor takes none.
+    var rest = 0
     var evidence: Evidence
   }
 
@@ -38,7 +40,7 @@ struct TorrcFacts {
     "nickname", "contactinfo", "automaphostsonresolve", "virtualaddrnetworkipv4",
     "vanguardsliteenabled", "hslayer2nodes", "hslayer3nodes", "avoiddiskwrites", "exitrelay",
     "sockspolicy", "connectionpadding", "numcpus", "keepbindcapabilities",
-    "controlsocketsgroupwritable", "cachedirectory", "datadirectorygroupreadable",
+    "controlsocketsgroupwritable", "cachedirectory", "datadirectorygroupreadable", "useentryguards",
   ]
 
   /// Name and value of a torrc line; `nil` if it is none.
@@ -50,7 +52,7 @@ struct TorrcFacts {
     let bare = name.drop { $0 == "+" || $0 == "/" }.lowercased()
     guard
       bare.hasPrefix("hiddenservice") && bare.utf8.allSatisfy({ (0x61...0x7a).contains($0) })
-        || bare == "%include" || known.contains(bare)
+        || bare == "%include" || known.contains(bare) || isMisspelled(bare)
     else { return nil }
     var value = text[name.endIndex...].trimmed
     // A sentence that begins with one of these words is none: options of one value have one.
@@ -63,6 +65,13 @@ struct TorrcFacts {
       value = String(value.dropFirst().dropLast())
     }
     return (bare, value)
+  }
+
+  /// Nearly an option of a service, as `HidenServicePort`.
+  private static func isMisspelled(_ name: String) -> Bool {
+    name.hasPrefix("hid") && name.utf8.count >= 12
+      && name.utf8.allSatisfy { (0x61...0x7a).contains($0) }
+      && TorOptionHistory.nearest(name).map { $0.hasPrefix("Hidden") } ?? false
   }
 
   /// A `#` outside of quotes begins a comment.
@@ -92,8 +101,8 @@ struct TorrcFacts {
       services[services.count - 1].ports.append(
         Port(
           virtual: virtual, target: parts.count > 1 ? parts[1] : "127.0.0.1:\(virtual)",
-          evidence: place))
-    case _ where name.hasPrefix("hiddenservice") && !Self.ofTheWhole.contains(name):
+          rest: max(0, parts.count - 2), evidence: place))
+    case _ where name.hasPrefix("hid") && !Self.ofTheWhole.contains(name):
       if isInService {
         services[services.count - 1].options[name] = (value, place)
       } else if strays.count < Self.limit {
