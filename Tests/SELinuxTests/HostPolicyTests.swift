@@ -40,6 +40,29 @@ import Testing
     #expect(policy == HostPolicy(mode: .present(.disabled)))
   }
 
+  /// Nothing is concluded where the kernel cannot be asked; the guest asks a real one.
+  @Test func noAnswerIsNoRefusal() throws {
+    func ask(_ host: FixtureRoot, _ permission: String = "dac_read_search") throws
+      -> Observation<Bool>
+    {
+      let tor = try #require(SecurityContext("system_u:system_r:tor_t:s0"))
+      return HostPolicy.allows(
+        source: tor, target: tor, targetClass: "capability", permission: permission, host.tree)
+    }
+    let off = try FixtureRoot(["etc/hostname": "x"])
+    #expect(try ask(off) == .absent)
+    let on = try FixtureRoot([
+      "sys/fs/selinux/class/capability/index": "4",
+      "sys/fs/selinux/class/capability/perms/dac_read_search": "3",
+      "sys/fs/selinux/class/capability/perms/odd": "77", "sys/fs/selinux/access": "",
+    ])
+    #expect(try ask(on).unknownReason?.contains("no answer") == true)
+    #expect(try ask(on, "odd") == .absent)
+    #expect(try ask(on, "no_such") == .absent)
+    #expect(try ask(on, "../index") == .absent)
+    withExtendedLifetime((off, on)) {}
+  }
+
   @Test func whatCannotBeReadIsUnknown() throws {
     let host = try FixtureRoot([
       "sys/fs/selinux/enforce": "maybe", "sys/fs/selinux/policyvers/not": "a file",

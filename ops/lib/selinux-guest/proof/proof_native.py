@@ -1,5 +1,5 @@
 """The failure that the story starts with: the distribution's tor in tor_t, without a container. Then the way out of it."""
-import json, os, pathlib, re, shutil
+import json, os, pathlib, re, shutil, time
 
 from demo_story import wait
 from proof_engine import PATIENCE, PROGRAM, run, said
@@ -49,6 +49,10 @@ def failure(track):
     track.claim(":tor_t:" in context, f"and the native tor starts with it, confined as before ({context}): {hostname.read_text()[:12]}…",
                 context)
     run("systemctl", "stop", UNIT)
+    findings = json.loads(run(PROGRAM, "explain", "--json", "--host", log, audit)[1])["findings"]
+    past = [f for f in findings if "dac_read_search" in f["title"]]
+    track.claim(past and all(f["impact"] == "notice" and "of an earlier time" in f["cause"] for f in past),
+                "and `explain --host` says of the same log that the loaded policy allows it now", json.dumps(findings))
 
 
 def install(track, modules):
@@ -62,7 +66,9 @@ def install(track, modules):
 
 def explained(track, log, audit):
     """The first of explain's findings names the cause, and the least of its remedies come before the rule."""
+    began = time.monotonic()
     first = json.loads(run(PROGRAM, "explain", "--json", "--host", log, audit)[1])["findings"][0]
+    track.say(f"-- `explain --host` took {time.monotonic() - began:.1f} s")
     text = json.dumps(first)
     levels = [fix["level"] for fix in first["fixes"]]
     track.claim(first["impact"] == "blocks" and "dac_read_search" in first["title"] and str(SERVICE) in text,

@@ -1,0 +1,52 @@
+public import Descriptors
+import Glibc
+public import OnionModel
+
+extension HostPolicy {
+  /// Asks the kernel whether the loaded policy, its booleans included, allows an access. Nothing is changed or logged.
+  ///
+  /// The transaction is that of `security_compute_av` (libselinux, src/compute_av.c; kernel, security/selinux/selinuxfs.c,
+  /// sel_write_access): `SOURCE TARGET CLASS-NUMBER` is written, `allowed decided auditallow auditdeny seqno flags` is read.
+  /// - Returns: absent where SELinux is off, or the policy does not know the class, the permission or a context.
+  public static func allows(
+    source: SecurityContext, target: SecurityContext, targetClass: String, permission: String,
+    _ tree: HostTree = HostTree()
+  ) -> Observation<Bool> {
+    guard isPolicyName(targetClass), isPolicyName(permission) else { return .absent }
+    let folder = "/sys/fs/selinux/class/\(targetClass)"
+    let index: Int
+    let bit: Int
+    do throws(FileError) {
+      guard let first = try number(tree, "\(folder)/index"),
+        let second = try number(tree, "\(folder)/perms/\(permission)"), (1...32).contains(second)
+      else { return .absent }
+      (index, bit) = (first, second)
+    } catch {
+      return .unknown(error.description)
+    }
+    let path = tree.root + (tree.root.hasSuffix("/") ? "" : "/") + "sys/fs/selinux/access"
+    let file = open(path, O_RDWR | O_CLOEXEC)
+    guard file >= 0 else {
+      if errno == ENOENT || errno == ENOTDIR { return .absent }
+      return .unknown("open \(path): \(String(cString: strerror(errno)))")
+    }
+    defer { close(file) }
+    let question = Array("\(source) \(target) \(index)".utf8)
+    guard write(file, question, question.count) == question.count else {
+      // A context that the policy does not know.
+      if errno == EINVAL { return .absent }
+      return .unknown("ask \(path): \(String(cString: strerror(errno)))")
+    }
+    var answer = [UInt8](repeating: 0, count: 256)
+    let length = Glibc.read(file, &answer, answer.count)
+    guard length > 0,
+      let word = String(decoding: answer.prefix(length), as: UTF8.self).split(separator: " ").first,
+      let allowed = UInt32(word, radix: 16)
+    else { return .unknown("ask \(path): no answer") }
+    return .present(allowed >> UInt32(bit - 1) & 1 == 1)
+  }
+
+  private static func number(_ tree: HostTree, _ path: String) throws(FileError) -> Int? {
+    try tree.text(path, limit: 64).flatMap { Int($0.filter { $0.isNumber }) }
+  }
+}
