@@ -77,10 +77,12 @@ public struct Adoption: Sendable {
     var drafts = try await drafts(instance, files, present)
     refuseShared(&drafts)
     if let place = instance.unpublished { refuseUnpublished(&drafts, place) }
+    let overriding = try overriding()
+    if let overriding { for index in drafts.indices { drafts[index].fail(overriding) } }
     let host = configuration?.host.text ?? Self.unknownHost
     try refuseInvalid(&drafts, present, host: host)
     var report = AdoptionReport(
-      services: [], findings: instance.findings + general(drafts), missingTargets: [],
+      services: [], findings: instance.findings + general(drafts, overriding), missingTargets: [],
       needsSingleHop: false, running: try running(drafts), written: [],
       isDryRun: request.isDryRun)
     if work != nil, drafts.contains(where: { !$0.isLeft && !$0.isDefined }) {
@@ -91,7 +93,11 @@ public struct Adoption: Sendable {
       report.services.append(summary(drafts[index], host: host))
     }
     if let work { try await work.journal.close() }
-    report.findings = (report.findings + drafts.flatMap(\.findings)).inOrder
+    // What concerns all of them is said once.
+    var said: Set<TorrcFinding> = []
+    report.findings = (report.findings + drafts.flatMap(\.findings)).inOrder.filter {
+      said.insert($0).inserted
+    }
     allow(drafts, &report)
     return report
   }
@@ -224,6 +230,27 @@ public struct Adoption: Sendable {
     }
   }
 
+  /// A tor that was told its services on its command line serves those, and not the torrc's.
+  private func overriding() throws -> TorrcFinding? {
+    let tors: [RunningTor]
+    do {
+      tors =
+        try request.container?.tors()
+        ?? RunningTor.all().filter {
+          ($0.configuration ?? "/etc/tor/torrc") == request.torrc && $0.user != TorLayout.user
+        }
+    } catch let error as KeepingError {
+      throw error
+    } catch {
+      throw KeepingError("running processes cannot be listed: \(error)")
+    }
+    guard let tor = tors.first(where: { !$0.serviceOptions.isEmpty }) else { return nil }
+    return TorrcFinding(
+      .error, TorrcPlace(request.torrc, 1), tor.serviceOptions.joined(separator: ", "),
+      "stand on the command line of the tor that runs now (process \(tor.pid)), and replace the torrc's: write all services"
+        + " into the torrc, start tor with that alone, and try again")
+  }
+
   /// What the folder would not be valid with: the reader has the last word.
   private func refuseInvalid(
     _ drafts: inout [AdoptionDraft], _ present: DefinitionsPresent, host: String
@@ -244,9 +271,10 @@ public struct Adoption: Sendable {
 
   // MARK: - Telling
 
-  private func general(_ drafts: [AdoptionDraft]) -> [TorrcFinding] {
+  private func general(_ drafts: [AdoptionDraft], _ overriding: TorrcFinding?) -> [TorrcFinding] {
     var findings: [TorrcFinding] = []
-    if drafts.isEmpty {
+    if drafts.isEmpty, let overriding { findings.append(overriding) }
+    if drafts.isEmpty, overriding == nil {
       findings.append(
         TorrcFinding(
           .error, TorrcPlace(request.torrc, 1), "", "no hidden service is configured in it"))

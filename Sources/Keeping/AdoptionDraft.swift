@@ -52,6 +52,8 @@ struct AdoptionDraft {
     findings.append(TorrcFinding(severity, place, subject, message, others: others))
   }
 
+  mutating func fail(_ finding: TorrcFinding) { findings.append(finding) }
+
   mutating func fail(
     _ place: TorrcPlace, _ subject: String, _ message: String, others: [TorrcPlace] = []
   ) {

@@ -83,7 +83,7 @@ public final class HandRunContainer: Sendable {
   }
 
   /// Tors that see the same root.
-  private func tors() throws(KeepingError) -> [RunningTor] {
+  func tors() throws(KeepingError) -> [RunningTor] {
     do throws(FileError) {
       let own = try root.status()
       return try RunningTor.all().filter { tor in

@@ -7,11 +7,15 @@ public struct RunningTor: Hashable, Sendable, Encodable {
   public var user: Int
   /// The file that it was told by `-f`, as it was told.
   public var configuration: String?
+  /// Options of services on its command line, by name: they count, and those of the torrc do not (tor(1), "COMMAND-LINE
+  /// OPTIONS").
+  public var serviceOptions: [String]
 
-  public init(pid: Int, user: Int, configuration: String?) {
+  public init(pid: Int, user: Int, configuration: String?, serviceOptions: [String] = []) {
     self.pid = pid
     self.user = user
     self.configuration = configuration
+    self.serviceOptions = serviceOptions
   }
 
   /// Every process that calls itself `tor`, in order of number; what cannot be looked at is passed over. Blocks.
@@ -28,7 +32,10 @@ public struct RunningTor: Hashable, Sendable, Encodable {
         let words = try process.file("cmdline").read(limit: argumentLimit)
           .split(separator: 0, omittingEmptySubsequences: false)
           .map { String(decoding: $0, as: UTF8.self) }
-        found.append(RunningTor(pid: pid, user: user, configuration: configuration(words)))
+        found.append(
+          RunningTor(
+            pid: pid, user: user, configuration: configuration(words),
+            serviceOptions: serviceOptions(words)))
       } catch {
         // It ended meanwhile, or is not ours to see: what runs unseen cannot be warned of.
         continue
@@ -40,6 +47,22 @@ public struct RunningTor: Hashable, Sendable, Encodable {
   /// More than the kernel's largest pid_max.
   private static let processLimit = 5_000_000
   private static let argumentLimit = 1 << 20
+
+  /// `--HiddenServiceDir`, `HiddenServicePort` and the like, once each, in order.
+  static func serviceOptions(_ words: [String]) -> [String] {
+    var names: [String] = []
+    for word in words.dropFirst() {
+      let name = word.drop { $0 == "-" || $0 == "+" }
+      // The dashes may be left out; then it may as well be a value.
+      guard name.count < word.count || name.lowercased().hasPrefix("hiddenservice"),
+        TorrcOptionNames.meaning(of: Array(name.utf8)).map({ TorrcSections.names.contains($0.name) }
+        )
+          ?? false, !names.contains(String(name))
+      else { continue }
+      names.append(String(name))
+    }
+    return names
+  }
 
   private static func configuration(_ words: [String]) -> String? {
     guard let index = words.lastIndex(of: "-f"), words.indices.contains(index + 1) else {

@@ -174,6 +174,23 @@ extension TorrcFixture {
 }
 
 @Suite struct RunningTorTests {
+  @Test(arguments: [
+    ("tor -f /etc/tor/torrc", []),
+    (
+      "tor --SocksPort 0 --HiddenServiceDir /a --hiddenserviceport 80 --HiddenServiceDir /b",
+      ["HiddenServiceDir", "hiddenserviceport"]
+    ),
+    (
+      "tor HiddenServiceDir /a +HiddenServiceMaxStreams 3",
+      ["HiddenServiceDir", "HiddenServiceMaxStreams"]
+    ),
+    ("tor -f /HiddenServiceDir --DataDirectory /var/lib/tor", []), ("tor", []), ("", []),
+  ])
+  func servicesOnACommandLine(_ line: String, _ names: [String]) {
+    let words = line.split(separator: " ").map(String.init)
+    #expect(RunningTor.serviceOptions(words) == names)
+  }
+
   @Test func aRunningTorIsSeen() async throws {
     let tor = try await RealTor()
     let seen = try RunningTor.all().first { $0.pid == Int(tor.child.pid) }
