@@ -50,6 +50,10 @@ extension ArraySlice<UInt8> {
   /// Fit to be shown and to stand in a comment: one line, no control characters, at most `limit` bytes.
   func printable(limit: Int) -> String {
     let part = trimmed
+    // Nearly every record is plain ASCII.
+    if part.count <= limit, part.allSatisfy({ (0x20...0x7e).contains($0) }) {
+      return String(decoding: part, as: UTF8.self)
+    }
     var text = ""
     for scalar in String(decoding: part.prefix(limit), as: UTF8.self).unicodeScalars {
       if scalar.properties.generalCategory == .control || isBidirectional(scalar) {
