@@ -1,3 +1,5 @@
+import Glibc
+
 /// Chunks of bytes into lines, of bounded length.
 ///
 /// A longer line is cut, and its rest counted: an audit record is at most 8 KiB (`MAX_AUDIT_MESSAGE_LENGTH`), but people paste
@@ -13,20 +15,27 @@ struct LineSplitter {
   private(set) var binary = 0
 
   mutating func read(_ bytes: some Collection<UInt8>, _ take: (String) -> Void) {
-    var rest = bytes[...]
-    while let end = rest.firstIndex(of: 0x0a) {
-      append(rest[..<end])
+    let done: Void? = bytes.withContiguousStorageIfAvailable { read($0, take) }
+    if done == nil { Array(bytes).withUnsafeBufferPointer { read($0, take) } }
+  }
+
+  private mutating func read(_ bytes: UnsafeBufferPointer<UInt8>, _ take: (String) -> Void) {
+    guard let base = bytes.baseAddress else { return }
+    var start = 0
+    while start < bytes.count, let hit = memchr(base + start, 0x0a, bytes.count - start) {
+      let end = UnsafeRawPointer(hit) - UnsafeRawPointer(base)
+      append(UnsafeBufferPointer(rebasing: bytes[start..<end]))
       flush(take)
-      rest = rest[rest.index(after: end)...]
+      start = end + 1
     }
-    append(rest)
+    append(UnsafeBufferPointer(rebasing: bytes[start...]))
   }
 
   mutating func finish(_ take: (String) -> Void) {
     if !pending.isEmpty || isCut { flush(take) }
   }
 
-  private mutating func append(_ bytes: some Collection<UInt8>) {
+  private mutating func append(_ bytes: UnsafeBufferPointer<UInt8>) {
     let room = Self.limit - pending.count
     if bytes.count > room { isCut = true }
     pending.append(contentsOf: bytes.prefix(room))
