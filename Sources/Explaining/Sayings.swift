@@ -257,6 +257,7 @@ struct Saying: Sendable {
     Saying(.harmless, "You specified a public address"),
     Saying(.harmless, "hasn't been set to"),
     Saying(.harmless, "Tor was compiled with "),
+    Saying(.harmless, "Then turn on full auditing"),
     Saying(.harmless, " connections have failed"),
     Saying(.harmless, " connections died in state "),
     Saying(.harmless, "This build of Tor has been compiled with one or more options"),

@@ -59,6 +59,7 @@ struct TorLog {
         follow(position, evidence())
         return true
       case .notDirectory where prefix.severity == nil: return false
+      case .missing where prefix.severity == nil && prefix.program == nil: return false
       case .listenerSyntax where captures["option"]?.has(" ") ?? true: continue
       // They repeat what the line before them said of the same directory.
       case .dataDirectory where cause != nil, .keysUnsaved where cause != nil:

@@ -94,23 +94,29 @@ public struct DenialJudge: Sendable {
 
   /// `tor_t (tor) was refused read of dir /srv/onion, labelled var_t`
   func summary(_ denial: Denial) -> String {
-    let program = denial.command.map { " (\($0))" } ?? ""
+    // An alert's sentence names the program alone.
+    let subject =
+      denial.source == nil
+      ? denial.command ?? "a process"
+      : denial.sourceType + (denial.command.map { " (\($0))" } ?? "")
     let verb =
       denial.isGranted
       ? "was granted"
       : denial.wasLetThrough ? "would have been refused" : "was refused"
     let asked = denial.permissions.joined(separator: ", ")
     if ObjectClass.isCapability(denial.targetClass) {
-      return "\(denial.sourceType)\(program) \(verb) the capability \(asked)"
+      return "\(subject) \(verb) the capability \(asked)"
     }
-    if denial.sourceType == denial.targetType, denial.targetClass.hasPrefix("process") {
-      return "\(denial.sourceType)\(program) \(verb) \(asked) on itself"
+    if denial.source != nil, denial.sourceType == denial.targetType,
+      denial.targetClass.hasPrefix("process")
+    {
+      return "\(subject) \(verb) \(asked) on itself"
     }
     let object =
       denial.object == denial.targetClass
       ? denial.targetClass : "\(denial.targetClass) \(denial.object)"
     let label = denial.target.map { ", labelled \($0.type)" } ?? ""
-    return "\(denial.sourceType)\(program) \(verb) \(asked) of \(object)\(label)"
+    return "\(subject) \(verb) \(asked) of \(object)\(label)"
   }
 
   func judgement(

@@ -2,6 +2,7 @@ extension DenialJudge {
   /// A file or folder that tor was refused: most often its label or its place is wrong.
   func file(_ denial: Denial) -> DenialJudgement {
     let target = denial.targetType
+    if denial.target == nil { return unlabelledInTheAlert(denial) }
     if denial.permissions.contains("execute") || denial.permissions.contains("execute_no_trans") {
       return program(denial)
     }
@@ -77,6 +78,32 @@ extension DenialJudge {
         Remedy(
           .unit, "Start tor by its unit, not from a login.", ["systemctl restart tor.service"]),
       ], .dangerous("reaches into an unconfined process"))
+  }
+
+  /// Only setroubleshoot's sentence: it names no label.
+  private func unlabelledInTheAlert(_ denial: Denial) -> DenialJudgement {
+    let isStandard =
+      denial.path.map { path in Self.standardPlaces.contains { path.hasPrefix($0) } } ?? false
+    var remedies = [
+      Remedy(
+        .label, "See the label that it bears, and the one that policy has for its place.",
+        denial.path.map { ["ls -ldZ \(Remedy.quoted($0))", "matchpathcon \(Remedy.quoted($0))"] }
+          ?? ["ausearch -m AVC -ts today -i"]),
+      Remedy(.label, "If they differ, set the label.", restore(denial)),
+    ]
+    if !isStandard {
+      remedies.insert(move, at: 0)
+      if let folder = folder(of: denial) {
+        remedies.append(
+          Remedy(
+            .label, "Or keep it there and give it tor's label (\(type(for: denial))).",
+            Remedy.relabel(folder, type(for: denial))))
+      }
+    }
+    return judgement(
+      denial, .wrongLabel,
+      "The alert's sentence says what was refused, and not which label it bears: the records behind it do (`sealert -l ID`, or `ausearch -m AVC -ts today -i`).",
+      remedies, .useless("the record does not say who asked for what"), .low)
   }
 
   private func program(_ denial: Denial) -> DenialJudgement {
