@@ -233,16 +233,19 @@ public struct Adoption: Sendable {
   /// A tor that was told its services on its command line serves those, and not the torrc's.
   private func overriding() throws -> TorrcFinding? {
     let tors: [RunningTor]
-    do {
-      tors =
-        try request.container?.tors()
-        ?? RunningTor.all().filter {
-          ($0.configuration ?? "/etc/tor/torrc") == request.torrc && $0.user != TorLayout.user
+    if let container = request.container {
+      tors = try container.tors()
+    } else if request.root == "/" {
+      do throws(FileError) {
+        // Another container's /etc/tor/torrc is another file.
+        tors = try RunningTor.all(in: Descriptor.folder(at: "/")).filter {
+          ($0.configuration ?? "/etc/tor/torrc") == request.torrc
         }
-    } catch let error as KeepingError {
-      throw error
-    } catch {
-      throw KeepingError("running processes cannot be listed: \(error)")
+      } catch {
+        throw KeepingError("running processes cannot be listed: \(error.description)")
+      }
+    } else {
+      tors = []
     }
     guard let tor = tors.first(where: { !$0.serviceOptions.isEmpty }) else { return nil }
     return TorrcFinding(

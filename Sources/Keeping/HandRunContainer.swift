@@ -85,15 +85,7 @@ public final class HandRunContainer: Sendable {
   /// Tors that see the same root.
   func tors() throws(KeepingError) -> [RunningTor] {
     do throws(FileError) {
-      let own = try root.status()
-      return try RunningTor.all().filter { tor in
-        do throws(FileError) {
-          return try Descriptor.folder(at: "/proc/\(tor.pid)/root").status().isSameObject(as: own)
-        } catch {
-          // It ended meanwhile.
-          return false
-        }
-      }
+      return try RunningTor.all(in: root)
     } catch {
       throw KeepingError("running processes cannot be listed: \(error.description)")
     }

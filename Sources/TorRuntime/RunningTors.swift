@@ -18,6 +18,19 @@ public struct RunningTor: Hashable, Sendable, Encodable {
     self.serviceOptions = serviceOptions
   }
 
+  /// Those that see a folder as `/`: of one container, or of the host itself. Blocks.
+  public static func all(in root: borrowing Descriptor) throws(FileError) -> [RunningTor] {
+    let own = try root.status()
+    return try all().filter { tor in
+      do throws(FileError) {
+        return try Descriptor.folder(at: "/proc/\(tor.pid)/root").status().isSameObject(as: own)
+      } catch {
+        // It ended meanwhile.
+        return false
+      }
+    }
+  }
+
   /// Every process that calls itself `tor`, in order of number; what cannot be looked at is passed over. Blocks.
   public static func all() throws(FileError) -> [RunningTor] {
     let processes = try Descriptor.folder(at: "/proc")

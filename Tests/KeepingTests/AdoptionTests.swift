@@ -3,6 +3,7 @@ import Foundation
 import Glibc
 import KeyStore
 import OnionModel
+import Spawning
 import Testing
 
 @testable import Keeping
@@ -179,6 +180,48 @@ import Testing
     let name = try #require(ServiceName("a"))
     let decided = try await native.adopt(.init(open: [name]))
     #expect(decided.services.map(\.outcome) == [.carried, .present])
+  }
+
+  /// A real tor that was told its services on its command line: it serves those, whatever its torrc says.
+  @Test func aCommandLineReplacesTheTorrc() async throws {
+    let house = try House()
+    let place = "\(house.path)/real"
+    try FileManager.default.createDirectory(
+      atPath: place, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    let torrc = "\(place)/torrc"
+    try """
+    SocksPort 0
+    DisableNetwork 1
+    DataDirectory \(place)/data
+    HiddenServiceDir \(place)/written
+    HiddenServicePort 80 192.0.2.1:80
+    """.write(toFile: torrc, atomically: true, encoding: .utf8)
+    let started = try spawn([
+      "sh", "-c",
+      "tor --quiet -f \(torrc) --HiddenServiceDir \(place)/told --HiddenServicePort 80 >/dev/null 2>&1 & echo $!",
+    ])
+    let pid = try #require(
+      pid_t(String(decoding: started.output, as: UTF8.self).filter { !$0.isWhitespace }))
+    defer {
+      kill(pid, SIGTERM)
+      // init's child by now: gone when its number is.
+      for _ in 0..<500 where kill(pid, 0) == 0 { usleep(20_000) }
+    }
+    for _ in 0..<1500 where !FileManager.default.fileExists(atPath: "\(place)/told/hostname") {
+      try await Task.sleep(for: .milliseconds(20))
+    }
+    let request = Adoption.Request(torrc: torrc, folder: "\(house.path)/moved", isDryRun: true)
+    let report = try await Adoption(request, nil, uid: 0).run()
+    #expect(report.services.map(\.outcome) == [.left])
+    let told = report.errors.filter { $0.contains("HiddenServiceDir, HiddenServicePort") }
+    #expect(told.count == 1 && told[0].contains("process \(pid)"))
+    // Another root's torrc is another file.
+    let elsewhere = Adoption.Request(
+      torrc: torrc, folder: "\(house.path)/moved", root: place, isDryRun: true)
+    #expect(
+      try await Adoption(elsewhere, nil, uid: 0).run().errors.allSatisfy {
+        !$0.contains("process")
+      })
   }
 
   @Test func publicNeverLosesClients() async throws {
