@@ -25,6 +25,12 @@ extension DenialJudge {
           Remedy(.unit, "Or take the path out of the unit.", ["systemctl cat tor.service"]),
         ], .covered("the path's label"), .medium)
     }
+    if source == "init_t", denial.command == "systemd",
+      ["file", "lnk_file", "dir"].contains(denial.targetClass),
+      TypeKinds.homes.contains(denial.targetType) || TypeKinds.temporary.contains(denial.targetType)
+    {
+      return unitFile(denial)
+    }
     if denial.permissions == ["execmem"] {
       return judgement(
         denial, .selfFallingBack,
@@ -51,6 +57,23 @@ extension DenialJudge {
             ["restorecon -v /usr/bin/tor", "systemctl restart tor.service", "ps -eZ | grep -w tor"])
         ] : [Remedy(.nothing, "Nothing, as far as tor is concerned.")],
       .covered("not tor's domain"))
+  }
+
+  /// systemd reads units itself; one that was written at home and moved with mv keeps that label.
+  private func unitFile(_ denial: Denial) -> DenialJudgement {
+    judgement(
+      denial, .unit,
+      "systemd was to read a unit, or a file that a unit names (EnvironmentFile=, a Quadlet's .container), which bears the label of a home or temporary folder (\(denial.targetType)): it was written there and moved with mv, which keeps labels, or it is a link to it. The unit is not loaded, or not as it is written.",
+      [
+        Remedy(.place, "Copy units into /etc/systemd/system (cp, not mv, and no link to a home)."),
+        Remedy(
+          .label,
+          "Or set the labels that policy has for the place, and let systemd read it again.",
+          (denial.path.map { ["restorecon -v \(Remedy.quoted($0))"] }
+            ?? find(denial) + ["restorecon -Rv /etc/systemd /etc/containers/systemd"])
+            + ["systemctl daemon-reload"]),
+      ],
+      .covered("restorecon"))
   }
 
   private func isStart(_ permission: String) -> Bool {
