@@ -148,10 +148,8 @@ struct AdoptionDraft {
     guard let directory else { return }
     let title = Self.title(torrc)
     switch directory.key {
-    case .whole(let bundle):
-      for warning in bundle.entries.flatMap(\.warnings) {
-        say(.warning, torrc.place, title, warning)
-      }
+    case .whole:
+      for warning in directory.warnings { say(.warning, torrc.place, title, warning) }
     case .version2:
       fail(
         torrc.place, title,

@@ -31,6 +31,8 @@ struct NativeDirectory: Sendable {
   /// Two paths are one directory where these agree.
   var status: FileStatus
   var key: Key
+  /// What its owner should know of the key, in terms of the path that the torrc has.
+  var warnings: [String]
   /// Unknown where it cannot be read.
   var clients: Observation<Clients>
   /// Version 2's `client_keys` lies there: this service once asked its clients for keys.
@@ -46,8 +48,12 @@ struct NativeDirectory: Sendable {
 
   static func look(_ folder: consuming Descriptor, path: String) async throws -> NativeDirectory {
     let folder = folder
+    let key = try await key(folder, path: path)
     return NativeDirectory(
-      status: try folder.status(), key: try await key(folder, path: path),
+      status: try folder.status(), key: key,
+      warnings: (key.bundle?.entries ?? []).flatMap(\.warnings).map {
+        named($0, folder, path)
+      },
       clients: clients(folder),
       hasFormerClients: try folder.status(of: "client_keys") != nil,
       masters: try masters(folder))
@@ -60,14 +66,23 @@ struct NativeDirectory: Sendable {
       return try folder.status(of: "private_key") != nil ? .version2 : .missing
     }
     // The folder that is open here, and not what bears its name by then.
-    let open = "/proc/self/fd/\(folder.number)/."
+    let open = open(folder)
     do throws(KeyStoreError) {
       return .whole(try await KeyReader().read(.path(open)))
     } catch {
-      return .unusable(
-        error.message.split(separator: open, omittingEmptySubsequences: false)
-          .joined(separator: path))
+      return .unusable(named(error.message, folder, path))
     }
+  }
+
+  private static func open(_ folder: borrowing Descriptor) -> String {
+    "/proc/self/fd/\(folder.number)/."
+  }
+
+  /// A message with the path that people know.
+  private static func named(
+    _ message: String, _ folder: borrowing Descriptor, _ path: String
+  ) -> String {
+    message.split(separator: open(folder), omittingEmptySubsequences: false).joined(separator: path)
   }
 
   private static func clients(_ folder: borrowing Descriptor) -> Observation<Clients> {

@@ -166,7 +166,9 @@ public actor KeyReader {
   /// Whoever can read it has the service.
   static func warnings(_ status: FileStatus) -> [String] {
     guard status.mode & 0o044 != 0 else { return [] }
-    return ["others can read it (mode \(octal(status.mode))): remove it once the key is here"]
+    return [
+      "others can read the key's file (mode \(octal(status.mode))): remove it once the key is here"
+    ]
   }
 }
 

@@ -130,6 +130,19 @@ import Testing
     }
   }
 
+  /// What is odd beside a key is told in terms of the torrc's path.
+  @Test func warningsNameTheDirectory() async throws {
+    let house = try House()
+    try house.setUp()
+    let native = try NativeTor(
+      house, "HiddenServiceDir /var/lib/tor/a\nHiddenServicePort 80 192.0.2.1:80\n")
+    try await native.directory("a")
+    try native.write("var/lib/tor/a/hostname", String(repeating: "a", count: 56) + ".onion\n")
+    let lines = try await native.adopt().lines(errorsOnly: false)
+    #expect(lines.contains { $0.contains("/var/lib/tor/a/hostname is not that of the secret key") })
+    #expect(!lines.contains { $0.contains("/proc/") })
+  }
+
   /// Each was meant for clients, and tor has it open: never carried as public unless somebody says so by name.
   @Test(arguments: [
     ("", ["alice.auth": "descriptor:x25519:short\n"]), ("", ["alice.auth.bak": "x"]),
