@@ -57,6 +57,12 @@ extension Judge {
         [
           "Set \(option) to a value from \(captures["low"] ?? "?") to \(captures["high"] ?? "?"), or take the line out."
         ])
+    case .choice:
+      return refuses(
+        group, "config.value",
+        "The value of \(option) is none that tor takes (\(captures["value"] ?? "")).",
+        "tor refuses a whole torrc for one such value.",
+        ["Write the value that the line names, or take the option out."])
     case .targetName: return targetName(group)
     case .port:
       return refuses(

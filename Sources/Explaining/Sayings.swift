@@ -6,7 +6,7 @@ struct Saying: Sendable {
     case missing
     // configuration
     case unknownOption, authorizeClient, incompatible, obsolete, version2, strayOption, range
-    case targetName, port, portSyntax, noPorts, duplicateDirectory, burst, module, singleHop
+    case targetName, port, portSyntax, noPorts, duplicateDirectory, burst, module, singleHop, choice
     case torrcUnreadable, include, listenerSyntax, refused, relative
     // user, data
     case unknownUser, userNotRoot, userChange, runningAsRoot, locked, lockFile, logFile
@@ -79,6 +79,8 @@ struct Saying: Sendable {
     Saying(.strayOption, "{option} with no preceding {what} directive", "option"),
     Saying(.range, "{option} must be between {low} and {high}, not {value}", "option"),
     Saying(.range, "{option} should be between {low} and {high}, not {value}", "option"),
+    Saying(.choice, "{option} must be {value}, not ", "option"),
+    Saying(.choice, "{option} must be '{value}' or ", "option"),
     Saying(.targetName, "Unparseable address in hidden service port configuration"),
     Saying(.targetName, "Couldn't process address <{address}> from hidden service configuration"),
     Saying(
@@ -129,6 +131,10 @@ struct Saying: Sendable {
     Saying(.fileUnwritable, "Couldn't open \"{path}\" ({place}) for writing: {reason}", "path"),
     Saying(.fileUnwritable, "Unable to open \"{path}\" for writing: {reason}", "path"),
     Saying(.fileUnwritable, "Error replacing \"{path}\": {reason}", "path"),
+    Saying(.fileUnwritable, "Error writing to \"{path}\": {reason}", "path"),
+    Saying(.fileUnwritable, "Failed to unlink {path}: {reason}", "path"),
+    Saying(.fileUnreadable, "Error reading from file \"{path}\": {reason}", "path"),
+    Saying(.unreadable, "Could not reopen recently created directory {path}: {reason}", "path"),
     Saying(.fileUnwritable, "Unable to write state to file \"{path}\"", "path"),
     Saying(.fileUnwritable, "Unable to write PIDFile \"{path}\"", "path"),
     Saying(.stateFile, "Unable to parse state in \"{path}\"", "path"),
@@ -165,6 +171,8 @@ struct Saying: Sendable {
     Saying(.clientIgnored, "Client authorization auth type '{kind}' not supported"),
     Saying(.clientIgnored, "Unknown format of client authorization file"),
     Saying(.onionBalance, "OnionBalance: Unable to {what} config file {path}", "path"),
+    Saying(.onionBalance, "OnionBalance: Unable to parse config file: {path}", "path"),
+    Saying(.onionBalance, "OnionBalance: MasterOnionAddress {path} is invalid", "path"),
     Saying(.onionBalance, "The onion address \"{address}\" is invalid in file {path}", "path"),
   ]
 
