@@ -76,9 +76,9 @@ extension Judge {
   private func owner(_ group: TorLog.Group) -> Finding {
     let path = path(group)
     let user = group.captures["user"] ?? "?"
-    let uid = group.captures["uid"] ?? "?"
+    let uid = number(group.captures["uid"])
     let owner = group.captures["owner"] ?? "?"
-    let ownerID = group.captures["ownerID"] ?? "?"
+    let ownerID = number(group.captures["ownerID"])
     let isUnnamed = owner == "<unknown>"
     let named = isUnnamed ? "uid \(ownerID), which has no name here" : "\(owner) (\(ownerID))"
     let title = "\(path) belongs to \(named), and tor runs as \(user) (\(uid))."
@@ -92,7 +92,9 @@ extension Judge {
           Fix(
             .configuration,
             "Start tor as \(isUnnamed ? "its own user" : owner); the directory keeps its owner. By hand:",
-            ["runuser -u \(isUnnamed ? "<user>" : owner) -- tor -f /etc/tor/torrc --verify-config"]),
+            [
+              "runuser -u \(isUnnamed ? "<user>" : quoted(owner)) -- tor -f /etc/tor/torrc --verify-config"
+            ]),
           Fix(
             .configuration,
             "Or add the line `User \(isUnnamed ? "<user>" : owner)` to the torrc that is really read (packages keep it in a defaults file that a start by hand does not name)."
@@ -123,6 +125,11 @@ extension Judge {
             "chmod 0700 \(quoted(path))",
           ])
       ], check: ["ls -ldn \(quoted(path))    # uid \(uid), drwx------"] + restartCheck)
+  }
+
+  /// A user's number, which a command may hold; a log may say anything in its place.
+  private func number(_ text: String?) -> String {
+    text.flatMap { UInt32($0) }.map { String($0) } ?? "<number>"
   }
 
   /// tor runs as the container's root, and the directory is another's.
@@ -186,7 +193,7 @@ extension Judge {
 
   private func groupOwner(_ group: TorLog.Group) -> Finding {
     let path = path(group)
-    let gid = group.captures["uid"] ?? "?"
+    let gid = number(group.captures["uid"])
     return blocked(
       group, "directory.group",
       "The group of \(path) is \(group.captures["owner"] ?? "?") (\(group.captures["ownerID"] ?? "?")), and tor's is \(group.captures["user"] ?? "?") (\(gid)).",

@@ -37,7 +37,7 @@ extension Judge {
         ),
       ],
       check: [
-        "sesearch -A -s \(from) -t \(to) -c process2    # nnp_transition",
+        "sesearch -A -s \(quoted(from)) -t \(quoted(to)) -c process2    # nnp_transition",
         "ausearch -m SELINUX_ERR -ts recent    # no new record after the next start",
       ])
   }

@@ -193,11 +193,7 @@ extension Judge {
 
   /// systemd names the path that it could not put into the unit's view.
   private func unitPath(_ group: TorLog.Group) -> Finding {
-    var path = group.captures["path"] ?? "?"
-    for folder in ["/run/systemd/unit-root", "/run/systemd/mount-rootfs"]
-    where path.hasPrefix(folder + "/") {
-      path = String(path.dropFirst(folder.count))
-    }
+    let path = PathFacts.outsideOfUnit(group.captures["path"] ?? "?")
     let reason = group.captures["reason"] ?? ""
     let isMissing = reason.has("No such file")
     return blocked(

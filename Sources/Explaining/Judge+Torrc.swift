@@ -13,7 +13,7 @@ extension Judge {
     return mine
   }
 
-  private func finding(
+  func finding(
     _ code: String, _ impact: Impact, _ stage: Finding.Stage, _ title: String, _ cause: String,
     _ confidence: Confidence, _ evidence: [Evidence], _ position: Int, _ fixes: [Fix],
     _ check: [String]
@@ -25,7 +25,7 @@ extension Judge {
       position: position, fixes: fixes, check: check)
   }
 
-  private var verify: [String] { ["tor -f /etc/tor/torrc --verify-config    # as tor's user"] }
+  var verifyTorrc: [String] { ["tor -f /etc/tor/torrc --verify-config    # as tor's user"] }
 
   /// One file that two includes read, one directory that two lines of one file name.
   private func duplicates(isKnown: Bool) -> [Finding] {
@@ -51,7 +51,7 @@ extension Judge {
               .configuration,
               "Take one of the two %include lines out. The services' directories are not to be touched."
             )
-          ], verify))
+          ], verifyTorrc))
     }
     guard !isKnown else { return mine }
     var places: [String: TorrcFacts.Service] = [:]
@@ -69,7 +69,7 @@ extension Judge {
                 .configuration,
                 "Put all ports behind one of them, and take the other out. The directory itself is not to be touched."
               )
-            ], verify))
+            ], verifyTorrc))
       }
       places[key] = places[key] ?? service
     }
@@ -181,7 +181,7 @@ extension Judge {
                 .configuration,
                 "Take the line out, and give the service a directory of its own; it gets a new address."
               )
-            ], verify))
+            ], verifyTorrc))
       }
       if service.ports.isEmpty, !codes.contains("config.ports.missing") {
         mine.append(
@@ -192,7 +192,7 @@ extension Judge {
             .medium,
             [service.evidence], service.position,
             [Fix(.configuration, "Add its `HiddenServicePort` behind its `HiddenServiceDir`.")],
-            verify))
+            verifyTorrc))
       }
     }
     // A file of an include directory goes on where the one before it ended.
@@ -207,7 +207,8 @@ extension Judge {
           "An option of a service belongs to the HiddenServiceDir above it; this one has none, and tor does not start.",
           .medium,
           [stray.evidence], stray.position,
-          [Fix(.configuration, "Move the line behind its service's HiddenServiceDir.")], verify))
+          [Fix(.configuration, "Move the line behind its service's HiddenServiceDir.")], verifyTorrc
+        ))
     }
     return mine
   }

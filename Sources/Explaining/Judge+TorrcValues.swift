@@ -17,12 +17,9 @@ extension Judge {
     _ code: String, _ impact: Impact, _ title: String, _ cause: String, _ evidence: [Evidence],
     _ position: Int, _ fix: String
   ) -> Finding {
-    var list = EvidenceList()
-    for line in evidence { list.add(line) }
-    return Finding(
-      code, impact, impact == .risk ? .running : .configuration, title, cause: cause,
-      confidence: .high, evidence: list, position: position, fixes: [Fix(.configuration, fix)],
-      check: ["tor -f /etc/tor/torrc --verify-config    # as tor's user"])
+    finding(
+      code, impact, impact == .risk ? .running : .configuration, title, cause, .high, evidence,
+      position, [Fix(.configuration, fix)], verifyTorrc)
   }
 
   private func unknownNames(_ service: TorrcFacts.Service) -> [Finding] {

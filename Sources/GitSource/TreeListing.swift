@@ -203,9 +203,9 @@ struct TreeReader {
     let size = try size(of: item.id, path: path)
     let isLarge = size > limit
     var content: [UInt8] = []
-    if !isLarge, withBytes || size <= Self.pointerLimit {
+    if !isLarge, withBytes || size <= LFSPointer.limit {
       content = try bytes(of: item.id, path: path)
-      if content.count <= Self.pointerLimit, content.starts(with: Self.pointerStart) {
+      if LFSPointer.isOne(content) {
         throw bad(path, "is a Git LFS pointer, not the file; commit the file itself")
       }
     }
@@ -236,10 +236,6 @@ struct TreeReader {
         "\(commit) has more than \(limits.files) files and folders under our folders")
     }
   }
-
-  /// A pointer file is below this by Git LFS's own specification.
-  private static let pointerLimit = 1024
-  private static let pointerStart = Array("version https://git-lfs.github.com/spec/".utf8)
 
   private func size(of id: git_oid, path: String) throws(GitError) -> Int {
     let database = try Owned("read", "object database", release: git_odb_free) {

@@ -1,5 +1,6 @@
 public import Definitions
 import Descriptors
+import GitSource
 import Glibc
 import OnionModel
 
@@ -74,7 +75,7 @@ public struct DefinitionFolder: Sendable {
       ]
     }
     let bytes = try folder.file(name).read(limit: limit)
-    if bytes.starts(with: Self.pointerStart) {
+    if LFSPointer.isOne(bytes) {
       refused.append(
         Diagnostic(
           file: path,
@@ -85,9 +86,6 @@ public struct DefinitionFolder: Sendable {
     }
     return [RepositoryFiles.File(path: path, bytes: bytes)]
   }
-
-  /// As Git LFS's specification has it.
-  private static let pointerStart = Array("version https://git-lfs.github.com/spec/".utf8)
 
   /// A sealed key is no larger.
   private static func limit(of path: String) -> Int {

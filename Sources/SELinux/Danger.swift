@@ -128,7 +128,7 @@ public enum Danger {
     }
     guard isChange else { return nil }
     if rules.contains(target) { return "changes SELinux itself" }
-    if isKernel(target) { return "changes the kernel's settings" }
+    if TypeKinds.isKernels(target) { return "changes the kernel's settings" }
     if target.hasPrefix("auditd_") { return "changes the audit log" }
     // A socket there is connected to, not changed.
     if targetClass != "sock_file" || permission != "write", TypeKinds.isSystem(target) {
@@ -152,12 +152,6 @@ public enum Danger {
     "security_t", "selinux_config_t", "semanage_store_t", "policy_config_t", "default_context_t",
     "file_context_t", "selinux_login_config_t",
   ]
-
-  private static func isKernel(_ type: String) -> Bool {
-    type.hasPrefix("sysctl_") || type.hasPrefix("proc_") || type == "proc_t" || type == "sysfs_t"
-      || type == "debugfs_t" || type == "tracefs_t" || type == "cgroup_t"
-      || type == "usermodehelper_t" || type == "efivarfs_t" || type == "bpf_t"
-  }
 
   private static func isWritable(_ type: String, by source: String) -> Bool {
     if TypeKinds.isContainer(source) { return false }

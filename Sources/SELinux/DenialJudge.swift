@@ -20,7 +20,7 @@ public struct DenialJudge: Sendable {
 
   private func judge(_ found: Denial) -> DenialJudgement {
     var denial = found
-    denial.path = found.path.map(Self.asMounted)
+    denial.path = found.path.map(PathFacts.outsideOfUnit)
     var judgement = opinion(of: denial)
     judgement.rule = judgement.rule ?? rule(for: denial)
     if denial.isGranted { return judgement }
@@ -35,15 +35,6 @@ public struct DenialJudge: Sendable {
       judgement.remedies.removeAll { $0.kind == .rule }
     }
     return judgement
-  }
-
-  /// systemd prepares a unit's view of the files below a folder of its own.
-  private static func asMounted(_ path: String) -> String {
-    for folder in ["/run/systemd/unit-root", "/run/systemd/mount-rootfs"]
-    where path.hasPrefix(folder + "/") {
-      return String(path.dropFirst(folder.count))
-    }
-    return path
   }
 
   private func opinion(of denial: Denial) -> DenialJudgement {

@@ -136,24 +136,6 @@ extension HostPolicy {
     }
     return nil
   }
-
-  /// Asks the kernel whether the loaded policy knows a context: its user, role, type and level together. Nothing changes.
-  /// - Returns: absent where SELinux is off.
-  public static func knows(
-    _ context: SecurityContext, _ tree: HostTree = HostTree()
-  ) -> Observation<Bool> {
-    let path = tree.root + (tree.root.hasSuffix("/") ? "" : "/") + "sys/fs/selinux/context"
-    let file = open(path, O_RDWR | O_CLOEXEC)
-    guard file >= 0 else {
-      if errno == ENOENT || errno == ENOTDIR { return .absent }
-      return .unknown("open \(path): \(String(cString: strerror(errno)))")
-    }
-    defer { close(file) }
-    let bytes = Array(context.description.utf8) + [0]
-    if write(file, bytes, bytes.count) == bytes.count { return .present(true) }
-    return errno == EINVAL
-      ? .present(false) : .unknown("ask \(path): \(String(cString: strerror(errno)))")
-  }
 }
 
 /// The value, absent for `nil`, unknown for an error.

@@ -31,6 +31,15 @@ public enum PathFacts {
   /// PATH_MAX holds no more names.
   private static let partLimit = 2048
 
+  /// A path of a unit's view, which systemd prepares below a folder of its own, as the host has it.
+  public static func outsideOfUnit(_ path: String) -> String {
+    for folder in ["/run/systemd/unit-root", "/run/systemd/mount-rootfs"]
+    where path.hasPrefix(folder + "/") {
+      return String(path.dropFirst(folder.count))
+    }
+    return path
+  }
+
   /// Walks from the root to the end, by descriptor, link by link. Only looks: nothing is opened for reading.
   ///
   /// - Parameter path: absolute.

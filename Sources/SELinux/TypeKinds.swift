@@ -22,8 +22,9 @@ enum TypeKinds {
   /// What the kernel shows below /proc, /sys and the like.
   static func isKernels(_ type: String) -> Bool {
     type.hasPrefix("sysctl_") || type.hasPrefix("proc_")
-      || ["sysctl_t", "sysfs_t", "cgroup_t", "debugfs_t", "tracefs_t", "usermodehelper_t"]
-        .contains(type)
+      || [
+        "sysfs_t", "cgroup_t", "debugfs_t", "tracefs_t", "usermodehelper_t", "efivarfs_t", "bpf_t",
+      ].contains(type)
   }
 
   /// Container engines and what they run.

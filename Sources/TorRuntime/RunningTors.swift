@@ -1,4 +1,5 @@
 public import Descriptors
+import Glibc
 
 /// A tor that runs on this host, in whatever container or none.
 public struct RunningTor: Hashable, Sendable, Encodable {
@@ -18,15 +19,16 @@ public struct RunningTor: Hashable, Sendable, Encodable {
     self.serviceOptions = serviceOptions
   }
 
-  /// Those that see a folder as `/`: of one container, or of the host itself. Blocks.
+  /// Those that see a folder as `/`: of one container, or of the host itself. One that cannot be asked (another user's) counts
+  /// too: it may be one of them. Blocks.
   public static func all(in root: borrowing Descriptor) throws(FileError) -> [RunningTor] {
     let own = try root.status()
     return try all().filter { tor in
       do throws(FileError) {
         return try Descriptor.folder(at: "/proc/\(tor.pid)/root").status().isSameObject(as: own)
       } catch {
-        // It ended meanwhile.
-        return false
+        // Ended meanwhile, or not to be told.
+        return !error.isAbsence && error.number != ESRCH
       }
     }
   }

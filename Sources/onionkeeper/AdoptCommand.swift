@@ -128,10 +128,12 @@ struct AdoptCommand: AsyncParsableCommand {
   private func rooted(_ path: String) -> String {
     let plain = absolute(path)
     let folder = absolute(root)
-    guard folder != "/", !plain.hasPrefix(folder + "/"), path.hasPrefix("/"),
-      FileManager.default.fileExists(atPath: folder + plain)
-    else { return plain }
-    return folder + plain
+    guard folder != "/", !plain.hasPrefix(folder + "/"), path.hasPrefix("/") else { return plain }
+    var status = stat()
+    // Only what is known not to be there is looked for elsewhere.
+    let isAbsent =
+      stat(folder + plain, &status) != 0 && (errno == ENOENT || errno == ENOTDIR)
+    return isAbsent ? plain : folder + plain
   }
 
   private func takeOverNow() async throws {
