@@ -79,7 +79,8 @@ extension Judge {
       ], check: restartCheck)
   }
 
-  private func hasReadCapability(_ unit: UnitFacts) -> Bool {
+  /// Whether the unit leaves root what lets it into a folder of somebody else.
+  func hasReadCapability(_ unit: UnitFacts) -> Bool {
     unit.bounds("CAP_DAC_READ_SEARCH") ?? true || unit.bounds("CAP_DAC_OVERRIDE") ?? true
   }
 

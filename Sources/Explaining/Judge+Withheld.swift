@@ -4,7 +4,7 @@ extension Judge {
   /// SELinux withheld the capability, whether or not a record was seen (`dontaudit`).
   func withheldCapability(_ group: TorLog.Group, _ path: String) -> Finding? {
     guard isEnforcing, let unit = facts.units.tor, unit.user == nil,
-      unit.bounds("CAP_DAC_READ_SEARCH") ?? true || unit.bounds("CAP_DAC_OVERRIDE") ?? true,
+      hasReadCapability(unit),
       let entry = facts.listing.entry(at: path), entry.isFolder,
       entry.owner != "root", entry.owner != "0", entry.mode & 0o7 == 0,
       entry.type.map({ $0.hasPrefix("tor_") }) ?? true
